@@ -1,0 +1,189 @@
+//! What happens after something went wrong, decided once: the row, the log, the metric and the acknowledgement all
+//! use the [`Verdict`] that [`decide`] gives.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::job::Job;
+
+/// The question that every caller of something outside asks about its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Trouble that passes: 5xx, a reset, a time limit, a body that was cut or is not what the specification says.
+    /// Tried again for as long as it takes, more and more rarely: it is never the killmail's fault.
+    Transient,
+    /// We were told to wait, or have to. Waiting costs no attempt.
+    Wait(Duration),
+    /// The answer is no, but it could be a mistake (400 or 404 for a killmail): parked after a few tries.
+    Refused,
+    /// Our settings are wrong. Nothing is remembered against the user or the killmail.
+    Configuration,
+    /// A mistake of ours, such as a body that the database will not take: parked after a few tries, with its reason.
+    Ours,
+}
+
+/// A failure in the form in which it is remembered: its class, and one line that says what we were doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub class: FailureClass,
+    /// Goes into rows and logs: never holds a secret.
+    pub reason: String,
+}
+
+impl Failure {
+    #[must_use]
+    pub fn is(class: FailureClass, reason: impl Into<String>) -> Self {
+        Self { class, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(formatter)
+    }
+}
+
+/// What became of a job. All but [`Verdict::HandBack`] mean that its message is acknowledged: the row says the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Done,
+    /// There was nothing to do, or nothing that can be done now; the row says why.
+    Skipped {
+        reason: String,
+    },
+    /// The row is due again after this delay.
+    RetryAfter {
+        delay: Duration,
+        reason: String,
+        counts_as_attempt: bool,
+    },
+    /// Set aside until somebody looks at it; the row says why.
+    Parked {
+        reason: String,
+    },
+    /// Not begun or not recorded, because this process stops or has lost its database: another worker shall have the message.
+    HandBack {
+        reason: String,
+    },
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self::Skipped { reason: reason.into() }
+    }
+
+    /// The word for it in logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Skipped { .. } => "skipped",
+            Self::RetryAfter { .. } => "retry",
+            Self::Parked { .. } => "parked",
+            Self::HandBack { .. } => "handed_back",
+        }
+    }
+
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Skipped { reason }
+            | Self::RetryAfter { reason, .. }
+            | Self::Parked { reason }
+            | Self::HandBack { reason } => Some(reason),
+        }
+    }
+}
+
+/// What a handler returns. The follow-ups are published, with confirms, before the message is acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub follow_ups: Vec<Job>,
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, follow_ups: Vec::new() }
+    }
+}
+
+const REFUSED_ATTEMPTS_MAX: u32 = 3;
+const OUR_FAULT_ATTEMPTS_MAX: u32 = 5;
+const FIRST_DELAY_SECONDS: f64 = 30.0;
+const LONGEST_DELAY_SECONDS: f64 = 3600.0;
+/// A setting is mended by a person: looking again every few minutes is soon enough.
+const CONFIGURATION_DELAY: Duration = Duration::from_secs(300);
+
+/// `attempt` counts this one, from 1. `random` is from 0 up to 1 and spreads the retries (full jitter).
+#[must_use]
+pub fn decide(failure: &Failure, attempt: u32, random: f64) -> Verdict {
+    let reason = failure.reason.clone();
+    let retry = |delay, counts_as_attempt| Verdict::RetryAfter { delay, reason: reason.clone(), counts_as_attempt };
+    match failure.class {
+        FailureClass::Transient => retry(full_jitter(attempt, random), true),
+        FailureClass::Wait(delay) => retry(delay, false),
+        FailureClass::Configuration => retry(CONFIGURATION_DELAY, false),
+        FailureClass::Refused if attempt < REFUSED_ATTEMPTS_MAX => retry(full_jitter(attempt, random), true),
+        FailureClass::Ours if attempt < OUR_FAULT_ATTEMPTS_MAX => retry(full_jitter(attempt, random), true),
+        FailureClass::Refused | FailureClass::Ours => Verdict::Parked { reason },
+    }
+}
+
+/// A random part of a span that doubles with every attempt, up to an hour; never less than a second.
+fn full_jitter(attempt: u32, random: f64) -> Duration {
+    let doublings = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX).min(30);
+    let span = (FIRST_DELAY_SECONDS * 2_f64.powi(doublings)).min(LONGEST_DELAY_SECONDS);
+    Duration::from_secs_f64((span * random.clamp(0.0, 1.0)).max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(class: FailureClass, attempt: u32) -> Verdict {
+        decide(&Failure::is(class, "why"), attempt, 1.0)
+    }
+
+    fn retry(seconds: u64, counts_as_attempt: bool) -> Verdict {
+        Verdict::RetryAfter { delay: Duration::from_secs(seconds), reason: "why".to_owned(), counts_as_attempt }
+    }
+
+    #[test]
+    fn table_of_verdicts() {
+        let parked = Verdict::Parked { reason: "why".to_owned() };
+        let wait = FailureClass::Wait(Duration::from_secs(412));
+        let cases = [
+            (FailureClass::Transient, 1, retry(30, true)),
+            (FailureClass::Transient, 2, retry(60, true)),
+            (FailureClass::Transient, 8, retry(3600, true)),
+            (FailureClass::Transient, 1_000_000, retry(3600, true)),
+            (wait, 1, retry(412, false)),
+            (wait, 99, retry(412, false)),
+            (FailureClass::Configuration, 99, retry(300, false)),
+            (FailureClass::Refused, 2, retry(60, true)),
+            (FailureClass::Refused, 3, parked.clone()),
+            (FailureClass::Ours, 4, retry(240, true)),
+            (FailureClass::Ours, 5, parked),
+        ];
+        for (class, attempt, expected) in cases {
+            assert_eq!(verdict(class, attempt), expected, "{class:?}, attempt {attempt}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn passing_trouble_never_parks_anything(attempt in 1_u32.., random in 0.0..1.0_f64) {
+            match decide(&Failure::is(FailureClass::Transient, "why"), attempt, random) {
+                Verdict::RetryAfter { delay, .. } => {
+                    prop_assert!(delay >= Duration::from_secs(1) && delay <= Duration::from_secs(3600));
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+}

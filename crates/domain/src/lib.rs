@@ -1,0 +1,20 @@
+//! The rules: what is true of characters, token streams, jobs and failures.
+//!
+//! Nothing here reads a clock, the environment, a file or the network: time, chance and identity come in as
+//! arguments, so every rule is a table of cases in its own file. The adapters (`store`, `broker`, `esi`) know this
+//! crate and not each other; the processes join them.
+//!
+//! Where to start: [`job`] says what the fleet does, [`plan`] who is to be done, [`token`] the life of a login,
+//! [`failure`] what happens after something went wrong.
+
+pub mod failure;
+pub mod ids;
+pub mod job;
+pub mod list_walk;
+pub mod plan;
+pub mod tier;
+pub mod token;
+
+pub use failure::{Failure, FailureClass, Outcome, Verdict};
+pub use ids::{CharacterId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
+pub use job::{Job, JobMessage, Lane, SyncList, SyncMode};

@@ -1,0 +1,174 @@
+//! The life of a login: when its access token is good, which login of a character to use, what a refused refresh
+//! means and what is remembered of it.
+//!
+//! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine.
+
+pub mod health;
+pub mod refusal;
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use health::{Health, StreamState};
+pub use refusal::{RefusalClass, classify};
+
+use crate::ids::TokenStreamId;
+
+/// An access token must have more than this left to be sent out with a job (the buffer rule of the KillReport lifecycle).
+pub const DEFAULT_BUFFER: Duration = Duration::from_secs(300);
+
+/// What the rules need to know of one token stream. The tokens themselves stay sealed in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    pub token_stream_id: TokenStreamId,
+    pub health: Health,
+    pub has_access_token: bool,
+    pub has_refresh_token: bool,
+    /// End of the access token: when the refresh was sent, plus the `expires_in` of its answer.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// `expires_at > now + buffer`: a token that ends exactly with the buffer is inside it.
+#[must_use]
+pub fn outlives(expires_at: DateTime<Utc>, now: DateTime<Utc>, buffer: Duration) -> bool {
+    // A buffer too large for the calendar outlives nothing.
+    TimeDelta::from_std(buffer).is_ok_and(|buffer| expires_at - now > buffer)
+}
+
+impl Stream {
+    fn is_good(&self, now: DateTime<Utc>, buffer: Duration) -> bool {
+        self.health.state.may_be_used()
+            && self.has_access_token
+            && self.expires_at.is_some_and(|expires_at| outlives(expires_at, now, buffer))
+    }
+
+    fn can_be_refreshed(&self, now: DateTime<Utc>) -> bool {
+        self.has_refresh_token && self.health.may_be_refreshed(now)
+    }
+}
+
+/// Which stream of a character to use, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Its access token outlives the buffer.
+    Use(TokenStreamId),
+    /// It is inside the buffer, or past it, and can be renewed.
+    Refresh(TokenStreamId),
+    Nothing(NoToken),
+}
+
+/// Why a character cannot be served now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NoToken {
+    /// Neither an access token nor a refresh token is stored: skipped at once.
+    BothTokensMissing,
+    /// The pilot has to sign in again: every login was refused for good, or has no refresh token.
+    NeedsLogin,
+    /// A refresh was refused; the login is probed again later, in case the refusal was a mistake.
+    WaitingForProbe,
+}
+
+impl NoToken {
+    /// The word for it in rows, summaries and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BothTokensMissing => "both_tokens_missing",
+            Self::NeedsLogin => "needs_login",
+            Self::WaitingForProbe => "waiting_for_probe",
+        }
+    }
+}
+
+/// The healthiest stream that serves now: an active one before a suspect one, the one that lives longest first.
+#[must_use]
+pub fn choose(streams: &[Stream], now: DateTime<Utc>, buffer: Duration) -> Choice {
+    let healthiest =
+        |stream: &&Stream| (stream.health.state == StreamState::Active, stream.expires_at, stream.token_stream_id);
+    if let Some(stream) = streams.iter().filter(|stream| stream.is_good(now, buffer)).max_by_key(healthiest) {
+        return Choice::Use(stream.token_stream_id);
+    }
+    if let Some(stream) = streams.iter().filter(|stream| stream.can_be_refreshed(now)).max_by_key(healthiest) {
+        return Choice::Refresh(stream.token_stream_id);
+    }
+    Choice::Nothing(if !streams.iter().any(|stream| stream.has_access_token || stream.has_refresh_token) {
+        NoToken::BothTokensMissing
+    } else if streams.iter().any(|stream| stream.has_refresh_token && stream.health.state == StreamState::Suspect) {
+        NoToken::WaitingForProbe
+    } else {
+        NoToken::NeedsLogin
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUFFER: Duration = DEFAULT_BUFFER;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+    }
+
+    fn stream(id: i64, state: StreamState, left_seconds: i64) -> Stream {
+        Stream {
+            token_stream_id: TokenStreamId::parse(id).unwrap(),
+            health: Health { state, ..Health::fresh() },
+            has_access_token: true,
+            has_refresh_token: true,
+            expires_at: Some(now() + TimeDelta::seconds(left_seconds)),
+        }
+    }
+
+    fn choice(streams: &[Stream]) -> Choice {
+        choose(streams, now(), BUFFER)
+    }
+
+    fn id(id: i64) -> TokenStreamId {
+        TokenStreamId::parse(id).unwrap()
+    }
+
+    #[test]
+    fn the_buffer_rule() {
+        for (left_seconds, expected) in [(-1, false), (0, false), (299, false), (300, false), (301, true), (1199, true)]
+        {
+            let expires_at = now() + TimeDelta::seconds(left_seconds);
+            assert_eq!(outlives(expires_at, now(), BUFFER), expected, "{left_seconds} s left");
+        }
+        assert!(!outlives(DateTime::<Utc>::MAX_UTC, now(), Duration::MAX));
+    }
+
+    #[test]
+    fn the_healthiest_stream_serves() {
+        use StreamState::{Active, Dead, Quarantined, Suspect};
+        assert_eq!(choice(&[stream(1, Active, 600), stream(2, Active, 900)]), Choice::Use(id(2)));
+        assert_eq!(choice(&[stream(1, Active, 600), stream(2, Suspect, 900)]), Choice::Use(id(1)));
+        // A suspect stream whose access token still lives saves a refresh of the active one.
+        assert_eq!(choice(&[stream(1, Active, 100), stream(2, Suspect, 900)]), Choice::Use(id(2)));
+        assert_eq!(choice(&[stream(1, Active, 100), stream(2, Dead, 900)]), Choice::Refresh(id(1)));
+        assert_eq!(choice(&[stream(1, Active, -5000), stream(2, Quarantined, 900)]), Choice::Refresh(id(1)));
+    }
+
+    #[test]
+    fn who_cannot_be_served_is_told_why() {
+        use StreamState::{Active, Dead, Suspect};
+        let without = |mut stream: Stream, access: bool, refresh: bool| {
+            stream.has_access_token &= access;
+            stream.has_refresh_token &= refresh;
+            stream
+        };
+        let nothing = |reason| Choice::Nothing(reason);
+        assert_eq!(choice(&[]), nothing(NoToken::BothTokensMissing));
+        assert_eq!(choice(&[without(stream(1, Active, 900), false, false)]), nothing(NoToken::BothTokensMissing));
+        assert_eq!(choice(&[without(stream(1, Active, 100), true, false)]), nothing(NoToken::NeedsLogin));
+        assert_eq!(choice(&[stream(1, Dead, 900)]), nothing(NoToken::NeedsLogin));
+        let mut waiting = stream(1, Suspect, 100);
+        waiting.health.next_probe_at = Some(now() + TimeDelta::seconds(1));
+        assert_eq!(choice(&[waiting.clone(), stream(2, Dead, 900)]), nothing(NoToken::WaitingForProbe));
+        waiting.health.next_probe_at = Some(now());
+        assert_eq!(choice(&[waiting]), Choice::Refresh(id(1)));
+        // Without an access token but with a refresh token: a login whose first refresh has not been saved yet.
+        assert_eq!(choice(&[without(stream(1, Active, 900), false, true)]), Choice::Refresh(id(1)));
+    }
+}

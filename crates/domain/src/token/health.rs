@@ -1,0 +1,178 @@
+//! `active → suspect → dead`, and back to `active` by a good refresh.
+//!
+//! A refused refresh is normally final, but EVE SSO has refused good tokens during outages, so one refusal condemns
+//! nobody: a login is dead only after [`STRIKES_TO_DEAD`] refusals that span at least [`SPAN_TO_DEAD`]. The sealed
+//! refresh token is kept in every state.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Refusals before a login is given up.
+pub const STRIKES_TO_DEAD: u32 = 3;
+/// The first and the last of them are at least this far apart.
+pub const SPAN_TO_DEAD: TimeDelta = TimeDelta::hours(24);
+/// After the first refusal, the second, and so on; the last step repeats.
+const PROBE_AFTER: [TimeDelta; 4] =
+    [TimeDelta::minutes(15), TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24)];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StreamState {
+    /// As far as we know it can be refreshed.
+    Active,
+    /// Its last refresh was refused; it is probed again at `next_probe_at`.
+    Suspect,
+    /// Refused too often for too long: only a new login helps.
+    Dead,
+    /// The token now belongs to another account (the owner hash changed): not used and not refreshed.
+    Quarantined,
+}
+
+impl StreamState {
+    pub const ALL: [Self; 4] = [Self::Active, Self::Suspect, Self::Dead, Self::Quarantined];
+
+    /// The word in the database and in the views.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether an access token of such a stream may still be sent to ESI while it lives.
+    #[must_use]
+    pub fn may_be_used(self) -> bool {
+        matches!(self, Self::Active | Self::Suspect)
+    }
+}
+
+/// What is remembered about the refreshes of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    pub state: StreamState,
+    /// Refusals since the last good refresh.
+    pub strikes: u32,
+    pub first_refused_at: Option<DateTime<Utc>>,
+    pub next_probe_at: Option<DateTime<Utc>>,
+}
+
+impl Health {
+    /// Of a stream whose last refresh was good.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { state: StreamState::Active, strikes: 0, first_refused_at: None, next_probe_at: None }
+    }
+
+    #[must_use]
+    pub fn may_be_refreshed(&self, now: DateTime<Utc>) -> bool {
+        match self.state {
+            StreamState::Active => true,
+            StreamState::Suspect => self.next_probe_at.is_none_or(|next_probe_at| next_probe_at <= now),
+            StreamState::Dead | StreamState::Quarantined => false,
+        }
+    }
+
+    /// After the provider refused this stream's refresh token for the user's sake. Trouble of the provider and our
+    /// own configuration never come here.
+    #[must_use]
+    pub fn after_refusal(&self, now: DateTime<Utc>) -> Self {
+        let strikes = self.strikes.saturating_add(1);
+        let first_refused_at = self.first_refused_at.unwrap_or(now);
+        let dead = strikes >= STRIKES_TO_DEAD && now - first_refused_at >= SPAN_TO_DEAD;
+        let state = match self.state {
+            StreamState::Quarantined => StreamState::Quarantined,
+            _ if dead => StreamState::Dead,
+            _ => StreamState::Suspect,
+        };
+        let step = PROBE_AFTER[(strikes as usize - 1).min(PROBE_AFTER.len() - 1)];
+        Self {
+            state,
+            strikes,
+            first_refused_at: Some(first_refused_at),
+            next_probe_at: (state == StreamState::Suspect).then_some(now + step),
+        }
+    }
+
+    /// After the provider gave new tokens and they were found to be this character's.
+    #[must_use]
+    pub fn after_grant(&self) -> Self {
+        Self::fresh()
+    }
+
+    /// After the new token was found to belong to another account than before.
+    #[must_use]
+    pub fn after_owner_change(&self) -> Self {
+        Self { state: StreamState::Quarantined, next_probe_at: None, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn start() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn a_refused_login_is_probed_four_times_before_it_is_given_up() {
+        let mut now = start();
+        let mut health = Health::fresh();
+        let mut probes = Vec::new();
+        while health.state != StreamState::Dead {
+            health = health.after_refusal(now);
+            if let Some(next) = health.next_probe_at {
+                probes.push((next - now).num_minutes());
+                assert!(!health.may_be_refreshed(next - TimeDelta::seconds(1)));
+                assert!(health.may_be_refreshed(next));
+                now = next;
+            }
+        }
+        assert_eq!(probes, [15, 60, 360, 1440]);
+        assert_eq!(health.strikes, 5);
+        assert!(!health.may_be_refreshed(now + TimeDelta::days(365)));
+    }
+
+    #[test]
+    fn a_good_refresh_forgives_all_but_another_owner_does_not() {
+        let suspect = Health::fresh().after_refusal(start());
+        assert_eq!(suspect.after_grant(), Health::fresh());
+        let quarantined = suspect.after_owner_change();
+        assert!(!quarantined.state.may_be_used());
+        assert_eq!(quarantined.after_refusal(start()).state, StreamState::Quarantined);
+    }
+
+    #[test]
+    fn names_can_be_read_back() {
+        for state in StreamState::ALL {
+            assert_eq!(StreamState::from_name(state.name()), Some(state));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dead_takes_three_strikes_over_a_day(gaps_minutes in prop::collection::vec(0_i64..3000, 1..12)) {
+            let (mut now, mut health) = (start(), Health::fresh());
+            for gap in gaps_minutes {
+                now += TimeDelta::minutes(gap);
+                health = health.after_refusal(now);
+                let span = now - health.first_refused_at.unwrap();
+                prop_assert_eq!(
+                    health.state == StreamState::Dead,
+                    health.strikes >= STRIKES_TO_DEAD && span >= SPAN_TO_DEAD
+                );
+                if health.state == StreamState::Dead {
+                    break;
+                }
+            }
+        }
+    }
+}

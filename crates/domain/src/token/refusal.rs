@@ -1,0 +1,74 @@
+//! What an answer of the token endpoint that is not a grant means.
+//!
+//! EVE SSO says "this login is over", "your client is misconfigured" and "I have trouble" with the same few status
+//! codes; the OAuth error code in the body tells them apart (texts seen in the field: `invalid_grant`, in one odd
+//! form `invalid_grant: Token is expired or invalid.`, so codes are compared by prefix).
+
+/// Whose fault a refused refresh is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalClass {
+    /// This login: revoked, expired, superseded. A strike against the stream; the job is acknowledged and skipped.
+    User,
+    /// Our client id, secret or request: no token is touched, the whole fleet's refreshes pause.
+    Configuration,
+    /// The provider has trouble or wants us to wait: nothing is remembered against the user.
+    Transient,
+}
+
+const USER_CODES: [&str; 2] = ["invalid_grant", "invalid_token"];
+const CONFIGURATION_CODES: [&str; 5] =
+    ["invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"];
+/// Texts that come with a code of the first list, or with none, but speak of our client.
+const CONFIGURATION_TEXTS: [&str; 2] = ["does not match the client", "is not supported"];
+
+/// `error` and `description` are the members `error` and `error_description` of the body, if it was JSON at all.
+#[must_use]
+pub fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> RefusalClass {
+    if !matches!(status, 400 | 401 | 403) {
+        return RefusalClass::Transient;
+    }
+    let says = |text: &str| [error, description].into_iter().flatten().any(|part| part.contains(text));
+    let has_code = |codes: &[&str]| error.is_some_and(|error| codes.iter().any(|code| error.starts_with(code)));
+    if has_code(&CONFIGURATION_CODES) || CONFIGURATION_TEXTS.into_iter().any(says) {
+        RefusalClass::Configuration
+    } else if has_code(&USER_CODES) {
+        RefusalClass::User
+    } else if error.is_some() && status != 400 {
+        // 401 and 403 of a token endpoint speak of the client, not of the user (RFC 6749, 5.2).
+        RefusalClass::Configuration
+    } else {
+        // HTML of a proxy, an empty body, a code that nobody has documented: not enough to hold against a login.
+        RefusalClass::Transient
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RefusalClass::{Configuration, Transient, User};
+    use super::*;
+
+    #[test]
+    fn table_of_refusals() {
+        let cases: [(u16, Option<&str>, &str, RefusalClass); 16] = [
+            (400, Some("invalid_grant"), "Invalid refresh token. Character grant missing/expired.", User),
+            (400, Some("invalid_grant"), "Invalid refresh token. Token missing/expired.", User),
+            (400, Some("invalid_grant: Token is expired or invalid."), "", User),
+            (400, Some("invalid_token"), "The refresh token is expired.", User),
+            (401, Some("invalid_grant"), "", User),
+            (400, Some("invalid_token"), "The refresh token does not match the client specified.", Configuration),
+            (400, Some("invalid_request"), "Refresh token is missing.", Configuration),
+            (401, Some("invalid_client"), "Missing or invalid client", Configuration),
+            (400, None, "Grant type refresh_token is not supported.", Configuration),
+            (403, Some("forbidden"), "", Configuration),
+            (400, None, "", Transient),
+            (400, Some("surprise"), "", Transient),
+            (401, None, "", Transient),
+            (429, Some("invalid_grant"), "", Transient),
+            (500, None, "An error has occurred.", Transient),
+            (503, Some("invalid_client"), "", Transient),
+        ];
+        for (status, error, description, expected) in cases {
+            assert_eq!(classify(status, error, Some(description)), expected, "{status} {error:?} {description:?}");
+        }
+    }
+}
