@@ -1,0 +1,123 @@
+//! Which call a path means.
+//!
+//! The rule: ESI's paths work bare and below `/latest` and `/v1`, with and without a slash at the end. What is neither
+//! a path of ours nor one of SSO is an unknown path of ESI.
+
+use axum::http::Method;
+
+use crate::model::Call;
+use crate::model::ids::{CharacterId, KillmailId};
+
+/// The parts of an HTTP request that tell the call. No `Debug`: the body may hold a token.
+pub struct Target<'request> {
+    /// The method.
+    pub method: &'request Method,
+    /// The path, without the query.
+    pub path: &'request str,
+    /// The query, if there is one.
+    pub query: Option<&'request str>,
+    /// Under what address we were reached.
+    pub base_url: String,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Target<'_> {
+    /// The call.
+    #[must_use]
+    pub fn call(self) -> Call {
+        let path = self.path.strip_suffix('/').unwrap_or(self.path);
+        if let Some(rest) = path.strip_prefix("/v2/oauth/").or_else(|| path.strip_prefix("/oauth/")) {
+            return self.oauth_call(rest);
+        }
+        if let Some(document) = path.strip_prefix("/.well-known/") {
+            let is_known = matches!(document, "oauth-authorization-server" | "openid-configuration");
+            return match is_known && self.method == Method::GET {
+                true => Call::Discovery { base_url: self.base_url },
+                false => Call::UnknownSso,
+            };
+        }
+        self.esi_call(path).unwrap_or(Call::UnknownEsi)
+    }
+
+    fn oauth_call(&self, rest: &str) -> Call {
+        match (self.method, rest) {
+            (&Method::POST, "token") if self.path.starts_with("/v2/") => {
+                Call::Token { content_type: self.content_type.clone(), body: self.body.clone() }
+            }
+            (&Method::GET, "jwks") if !self.path.starts_with("/v2/") => Call::Jwks,
+            _ => Call::UnknownSso,
+        }
+    }
+
+    fn esi_call(&self, path: &str) -> Option<Call> {
+        let path = path.strip_prefix("/latest/").or_else(|| path.strip_prefix("/v1/")).unwrap_or(path);
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        if self.method != Method::GET {
+            return None;
+        }
+        match segments.as_slice() {
+            ["status"] => Some(Call::Status),
+            ["characters", character_id, "killmails", "recent"] => Some(Call::List {
+                character_id: CharacterId::from_number(character_id.parse().ok()?),
+                page: self.query_value("page"),
+            }),
+            ["killmails", killmail_id, killmail_hash] => Some(Call::Detail {
+                killmail_id: KillmailId::from_number(killmail_id.parse().ok()?),
+                killmail_hash: (*killmail_hash).to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn query_value(&self, name: &str) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.query?.as_bytes());
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Route;
+
+    fn call(method: &Method, path: &str, query: Option<&str>) -> Call {
+        Target { method, path, query, base_url: "http://sim".to_owned(), content_type: None, body: String::new() }
+            .call()
+    }
+
+    #[test]
+    fn all_spellings_of_a_path_mean_the_same_call() {
+        for prefix in ["", "/latest", "/v1"] {
+            for slash in ["", "/"] {
+                let list =
+                    call(&Method::GET, &format!("{prefix}/characters/7/killmails/recent{slash}"), Some("page=3"));
+                assert!(matches!(list, Call::List { page: Some(page), .. } if page == "3"), "{prefix} {slash}");
+                let detail = call(&Method::GET, &format!("{prefix}/killmails/7/abc{slash}"), None);
+                assert!(matches!(detail, Call::Detail { killmail_hash, .. } if killmail_hash == "abc"));
+                assert!(matches!(call(&Method::GET, &format!("{prefix}/status{slash}"), None), Call::Status));
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_paths_are_told_apart() {
+        let cases = [
+            (Method::POST, "/v2/oauth/token", Route::Token),
+            (Method::GET, "/v2/oauth/token", Route::UnknownSso),
+            (Method::POST, "/oauth/token", Route::UnknownSso),
+            (Method::GET, "/oauth/jwks", Route::Jwks),
+            (Method::GET, "/.well-known/oauth-authorization-server", Route::Discovery),
+            (Method::GET, "/.well-known/openid-configuration", Route::Discovery),
+            (Method::GET, "/characters/x/killmails/recent", Route::UnknownEsi),
+            (Method::GET, "/characters/7", Route::UnknownEsi),
+            (Method::POST, "/status", Route::UnknownEsi),
+            (Method::GET, "/", Route::UnknownEsi),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(call(&method, path, None).route(), expected, "{method} {path}");
+        }
+    }
+}
