@@ -1,0 +1,91 @@
+//! Headers that tell how long to wait. Only differences between the other side's own times are used, so our clock
+//! may be wrong without harm.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderMap;
+
+/// Where we are told to wait, but not how long.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+/// A rate window has 15 minutes. Whatever is said, somebody looks again after an hour.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// The header as text, trimmed; none if it is missing or not plain text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+/// `Retry-After` in either form (RFC 9110, 10.2.3), from a second to an hour.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let told = text(headers, "retry-after")?;
+    let wait = match told.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (date(told)? - date(text(headers, "date")?)?).to_std().unwrap_or_default(),
+    };
+    Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+}
+
+/// How long the legacy error limit holds: until `X-ESI-Error-Limit-Reset`, and a second more to be sure.
+pub(crate) fn error_limit_wait(headers: &HeaderMap) -> Duration {
+    let reset = text(headers, "x-esi-error-limit-reset").and_then(|seconds| seconds.parse().ok());
+    let wait = reset.map(|seconds: u64| Duration::from_secs(seconds.saturating_add(1)));
+    wait.unwrap_or(DEFAULT_WAIT).min(LONGEST_WAIT)
+}
+
+/// `Expires − Date`; nothing if it is past.
+pub(crate) fn expires_in(headers: &HeaderMap) -> Option<Duration> {
+    let left = date(text(headers, "expires")?)? - date(text(headers, "date")?)?;
+    Some(left.to_std().unwrap_or_default())
+}
+
+/// A date of HTTP: `Fri, 20 Nov 2026 12:00:00 GMT`.
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+}
+
+#[cfg(test)]
+pub(crate) fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: (&str, &str) = ("date", "Fri, 20 Nov 2026 12:00:00 GMT");
+
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    #[test]
+    fn table_of_retry_after() {
+        let cases: [(Pairs, Option<u64>); 12] = [
+            (&[], None),
+            (&[("retry-after", "412")], Some(412)),
+            (&[("retry-after", " 7 ")], Some(7)),
+            (&[("retry-after", "0")], Some(1)),
+            (&[("retry-after", "99999999")], Some(3600)),
+            (&[("retry-after", "-5")], None),
+            (&[("retry-after", "soon")], None),
+            (&[("retry-after", "99999999999999999999999")], None),
+            (&[NOW, ("retry-after", "Fri, 20 Nov 2026 12:01:30 GMT")], Some(90)),
+            (&[NOW, ("retry-after", "Fri, 20 Nov 2026 11:00:00 GMT")], Some(1)),
+            (&[NOW, ("retry-after", "Sat, 20 Nov 2027 12:00:00 GMT")], Some(3600)),
+            // Without the other side's own time a date says nothing.
+            (&[("retry-after", "Fri, 20 Nov 2026 12:01:30 GMT")], None),
+        ];
+        for (pairs, seconds) in cases {
+            assert_eq!(retry_after(&map(pairs)), seconds.map(Duration::from_secs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn table_of_the_error_limit() {
+        for (value, seconds) in [("42", 43), ("0", 1), ("x", 60), ("-1", 60), ("18446744073709551615", 3600)] {
+            let headers = map(&[("x-esi-error-limit-reset", value)]);
+            assert_eq!(error_limit_wait(&headers), Duration::from_secs(seconds), "{value}");
+        }
+        assert_eq!(error_limit_wait(&HeaderMap::new()), DEFAULT_WAIT);
+    }
+}

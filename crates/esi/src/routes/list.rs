@@ -1,0 +1,67 @@
+//! A page of a killmail list: all of it, or nothing.
+
+use domain::KillmailRef;
+use domain::list_walk::PAGES_MAX;
+use reqwest::header::HeaderMap;
+
+use crate::http::answer::RawAnswer;
+use crate::http::headers::text;
+
+/// What a request for a page brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListPage {
+    /// It is as it was when its ETag was remembered.
+    NotModified,
+    Page {
+        references: Vec<KillmailRef>,
+        /// `X-Pages`: from 1 to [`PAGES_MAX`].
+        pages: u32,
+        /// Verbatim, to be sent back next time.
+        etag: Option<String>,
+    },
+}
+
+impl ListPage {
+    pub(super) fn empty() -> Self {
+        Self::Page { references: Vec::new(), pages: 1, etag: None }
+    }
+}
+
+/// One row that is not a reference makes the page unreadable: with half a page stored as if it were whole, the rest
+/// would be missed for as long as nothing new appears.
+pub(super) fn read(raw: &RawAnswer) -> Result<ListPage, String> {
+    let references = serde_json::from_slice::<Vec<KillmailRef>>(raw.whole_body()?)
+        .map_err(|error| format!("not a list of killmails: {error}"))?;
+    let etag = text(&raw.headers, "etag").filter(|etag| !etag.is_empty()).map(str::to_owned);
+    Ok(ListPage::Page { references, pages: pages(&raw.headers), etag })
+}
+
+fn pages(headers: &HeaderMap) -> u32 {
+    let pages: u64 = text(headers, "x-pages").and_then(|pages| pages.parse().ok()).unwrap_or(1);
+    u32::try_from(pages).unwrap_or(PAGES_MAX).clamp(1, PAGES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::headers::map;
+
+    #[test]
+    fn table_of_x_pages() {
+        let cases = [
+            ("1", 1),
+            ("3", 3),
+            ("0", 1),
+            ("-1", 1),
+            ("many", 1),
+            ("", 1),
+            ("1001", PAGES_MAX),
+            ("99999999999", PAGES_MAX),
+            ("99999999999999999999999", 1),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(pages(&map(&[("x-pages", value)])), expected, "{value:?}");
+        }
+        assert_eq!(pages(&HeaderMap::new()), 1);
+    }
+}

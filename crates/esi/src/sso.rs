@@ -1,0 +1,103 @@
+//! EVE SSO: refresh a token, and tell whose an access token is.
+//!
+//! A refresh depends on the token endpoint alone. The discovery document and the key set are asked for where they
+//! help, with short limits, and do without being there: their outage is never held against a login.
+
+pub(crate) mod claims;
+pub(crate) mod discovery;
+pub(crate) mod grant;
+pub(crate) mod identity;
+pub(crate) mod keys;
+pub(crate) mod refresh_error;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::address::{self, BuildError};
+use crate::http::redact::Redactor;
+use crate::http::{Http, NoAnswer};
+use discovery::Discovery;
+use grant::Grant;
+use identity::{Identity, IdentityError};
+use keys::KeyCache;
+use refresh_error::{RefreshError, Trouble};
+
+/// Where EVE SSO is, and who we are to it.
+#[derive(Debug, Clone)]
+pub struct SsoSettings {
+    /// The discovery document stands below it; in production `https://login.eveonline.com`.
+    pub sso_url: Url,
+    /// Instead of the `token_endpoint` of the discovery document.
+    pub token_url: Option<Url>,
+    /// Instead of its `jwks_uri`.
+    pub jwks_url: Option<Url>,
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+/// EVE SSO, with what it said about itself so far. Shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Sso {
+    http: Http,
+    client_id: String,
+    client_secret: SecretString,
+    discovery: Discovery,
+    keys: KeyCache,
+}
+
+impl Sso {
+    /// Sends nothing yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Address`] for an address that no secret should be sent to, [`BuildError::ClientId`].
+    pub fn build(http: Http, settings: SsoSettings) -> Result<Self, BuildError> {
+        let SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret } = settings;
+        let sso_url = address::configured("the EVE SSO address", sso_url)?;
+        let token_url = token_url.map(|url| address::configured("the token address", url)).transpose()?;
+        let jwks_url = jwks_url.map(|url| address::configured("the key set address", url)).transpose()?;
+        // A colon ends the user name of Basic authentication.
+        if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+            return Err(BuildError::ClientId);
+        }
+        let discovery = Discovery::of(&sso_url, token_url, jwks_url);
+        Ok(Self { http, client_id, client_secret, discovery, keys: KeyCache::default() })
+    }
+
+    /// One refresh grant. The caller holds the lease of the stream, and saves the answer before it uses it: the
+    /// refresh token that was sent may be worthless from now on.
+    ///
+    /// # Errors
+    /// [`RefreshError`] tells the user's refusals from ours and from trouble that passes. A transient error does not
+    /// tell whether EVE SSO did the refresh: the answer may have been lost on its way.
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, RefreshError> {
+        let token_url = self.discovery.token_url(&self.http).await;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
+        let request = self
+            .http
+            .post(token_url)
+            .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
+            // Form encoding matters: the tokens hold `+`, `/` and `=`.
+            .form(&form);
+        let raw =
+            self.http.exchange(request).await.map_err(|NoAnswer(why)| RefreshError::from(Trouble::Unreachable(why)))?;
+        if raw.is_success() {
+            grant::read(&raw).map_err(|why| Trouble::Unreadable(why).into())
+        } else {
+            let redactor = Redactor::of([refresh_token, &self.client_secret]);
+            Err(RefreshError::refused(&raw, &redactor))
+        }
+    }
+
+    /// Whose token it is and what it may, read from the JWT itself and checked against the key set. `now` is
+    /// compared with its end, with a minute of skew.
+    ///
+    /// # Errors
+    /// [`IdentityError`] says what is wrong with the token. Trouble with the key set is no error: see
+    /// [`crate::SignatureCheck::NotChecked`].
+    pub async fn identify(&self, access_token: &SecretString, now: DateTime<Utc>) -> Result<Identity, IdentityError> {
+        let token = access_token.expose_secret();
+        let signature = identity::check_signature(token, &self.keys, &self.http, &self.discovery).await?;
+        identity::from_claims(&claims::read(token)?, &self.client_id, now, signature)
+    }
+}

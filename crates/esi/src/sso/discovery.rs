@@ -1,0 +1,105 @@
+//! Where EVE SSO's endpoints are: from the settings, else from its discovery document (RFC 8414), else from memory.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::warn;
+use url::Url;
+
+use crate::address;
+use crate::http::{Http, NoAnswer};
+
+/// The two endpoints that we use.
+#[derive(Debug, Clone)]
+struct Endpoints {
+    token: Url,
+    jwks: Url,
+}
+
+/// As they stand in the document; unknown members are passed over.
+#[derive(Deserialize)]
+struct Document {
+    token_endpoint: String,
+    jwks_uri: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Discovery {
+    token_override: Option<Url>,
+    jwks_override: Option<Url>,
+    document_url: Url,
+    /// Held across the request, so that one asks and the others wait for what it learns.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What EVE SSO said last; before it ever said anything, what it has been for years.
+    endpoints: Endpoints,
+    ask_again_at: Option<Instant>,
+}
+
+impl Discovery {
+    pub(super) fn of(sso_url: &Url, token_override: Option<Url>, jwks_override: Option<Url>) -> Self {
+        let endpoints = Endpoints {
+            token: address::below(sso_url, &["v2", "oauth", "token"]),
+            jwks: address::below(sso_url, &["oauth", "jwks"]),
+        };
+        Self {
+            token_override,
+            jwks_override,
+            document_url: address::below(sso_url, &[".well-known", "oauth-authorization-server"]),
+            state: Mutex::new(State { endpoints, ask_again_at: None }),
+        }
+    }
+
+    pub(super) async fn token_url(&self, http: &Http) -> Url {
+        match &self.token_override {
+            Some(url) => url.clone(),
+            None => self.endpoints(http).await.token,
+        }
+    }
+
+    pub(super) async fn jwks_url(&self, http: &Http) -> Url {
+        match &self.jwks_override {
+            Some(url) => url.clone(),
+            None => self.endpoints(http).await.jwks,
+        }
+    }
+
+    async fn endpoints(&self, http: &Http) -> Endpoints {
+        let mut state = self.state.lock().await;
+        if state.ask_again_at.is_none_or(|at| Instant::now() >= at) {
+            let pause = match self.ask(http).await {
+                Ok(endpoints) => {
+                    state.endpoints = endpoints;
+                    http.limits().discovery_lives_for
+                }
+                Err(why) => {
+                    warn!("EVE SSO's discovery document cannot be used, the last known endpoints are: {why}");
+                    http.limits().metadata_pause
+                }
+            };
+            state.ask_again_at = Instant::now().checked_add(pause);
+        }
+        state.endpoints.clone()
+    }
+
+    async fn ask(&self, http: &Http) -> Result<Endpoints, String> {
+        let request = http.get(self.document_url.clone()).timeout(http.limits().metadata);
+        let raw = http.exchange(request).await.map_err(|NoAnswer(why)| why)?;
+        if raw.status != StatusCode::OK {
+            return Err(format!("it answered {}", raw.status));
+        }
+        let Document { token_endpoint, jwks_uri } = serde_json::from_slice(raw.whole_body()?)
+            .map_err(|_| "it does not name the token endpoint and the key set".to_owned())?;
+        Ok(Endpoints { token: safe("token_endpoint", &token_endpoint)?, jwks: safe("jwks_uri", &jwks_uri)? })
+    }
+}
+
+/// Our client secret goes there: the rule for configured addresses holds for discovered ones.
+fn safe(name: &str, address: &str) -> Result<Url, String> {
+    let url = Url::parse(address).map_err(|_| format!("its {name} is not an address"))?;
+    address::checked(url).map_err(|why| format!("its {name} cannot be used: {why}"))
+}

@@ -1,0 +1,122 @@
+//! What a successful refresh brings.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::http::answer::RawAnswer;
+
+/// EVE SSO says 20 minutes. A nonsensical `expires_in` must not make a token look good for years.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Both tokens print as `[REDACTED]`.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub access_token: SecretString,
+    /// Replaces the one that was sent; none means that the old one stays.
+    pub refresh_token: Option<SecretString>,
+    /// Counted from the moment at which the request was sent.
+    pub expires_in: Duration,
+}
+
+/// The reasons never quote the body: it is made of tokens.
+pub(super) fn read(raw: &RawAnswer) -> Result<Grant, String> {
+    parse(raw.whole_body()?).map_err(str::to_owned)
+}
+
+/// An incomplete reply is not a dead token: whatever is missing here is trouble that passes.
+fn parse(body: &[u8]) -> Result<Grant, &'static str> {
+    let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
+        return Err("the grant is not a JSON object");
+    };
+    let token = |name: &str| members.get(name).and_then(Value::as_str).filter(|token| !token.is_empty());
+    let access_token = token("access_token").ok_or("the grant has no access token")?;
+    if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the grant's access token cannot stand in a header");
+    }
+    let expires_in = members.get("expires_in").and_then(seconds).ok_or("the grant does not say when it ends")?;
+    Ok(Grant {
+        access_token: SecretString::from(access_token),
+        refresh_token: token("refresh_token").map(SecretString::from),
+        expires_in: expires_in.min(LONGEST_LIFE),
+    })
+}
+
+/// A positive number, also one in quotes.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }?;
+    // A part of a second is no life for a token. Not a number is not at least one, and more than a day is cut, so the
+    // conversion cannot fail.
+    (number >= 1.0).then(|| Duration::from_secs_f64(number.floor().min(LONGEST_LIFE.as_secs_f64())))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_grant_is_read() {
+        let grant = parse(br#"{"access_token":"a.b.c","expires_in":1199,"refresh_token":"r+/=","x":1}"#).unwrap();
+        assert_eq!(grant.access_token.expose_secret(), "a.b.c");
+        assert_eq!(grant.refresh_token.as_ref().unwrap().expose_secret(), "r+/=");
+        assert_eq!(grant.expires_in, Duration::from_secs(1199));
+        let shown = format!("{grant:?}");
+        assert!(!shown.contains("a.b.c") && !shown.contains("r+/="), "{shown}");
+    }
+
+    #[test]
+    fn no_new_refresh_token_means_that_the_old_one_stays() {
+        for rest in ["", r#","refresh_token":null"#, r#","refresh_token":"""#, r#","refresh_token":7"#] {
+            let json = format!(r#"{{"access_token":"a","expires_in":"1200"{rest}}}"#);
+            assert!(parse(json.as_bytes()).unwrap().refresh_token.is_none(), "{json}");
+        }
+    }
+
+    #[test]
+    fn incomplete_replies_are_named_without_being_quoted() {
+        let cases = [
+            ("", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            ("<html>", "not a JSON object"),
+            (r#"{"access_token":"secret","expires_in":11"#, "not a JSON object"),
+            (r#"{"expires_in":1199}"#, "no access token"),
+            (r#"{"access_token":"","expires_in":1199}"#, "no access token"),
+            (r#"{"access_token":7,"expires_in":1199}"#, "no access token"),
+            (r#"{"access_token":"sec\nret","expires_in":1199}"#, "cannot stand in a header"),
+            (r#"{"access_token":"secret"}"#, "when it ends"),
+            (r#"{"access_token":"secret","expires_in":null}"#, "when it ends"),
+        ];
+        for (body, expected) in cases {
+            let why = parse(body.as_bytes()).unwrap_err();
+            assert!(why.contains(expected), "{why:?} for {body}");
+        }
+    }
+
+    #[test]
+    fn table_of_lives() {
+        let cases = [
+            ("1199", Some(1199)),
+            ("1199.9", Some(1199)),
+            ("\"1200\"", Some(1200)),
+            ("1e300", Some(86_400)),
+            ("\"inf\"", Some(86_400)),
+            ("0", None),
+            ("0.5", None),
+            ("-1", None),
+            ("\"NaN\"", None),
+            ("\"soon\"", None),
+            ("true", None),
+        ];
+        for (json, expected) in cases {
+            let value = serde_json::from_str(json).unwrap();
+            assert_eq!(seconds(&value), expected.map(Duration::from_secs), "{json}");
+        }
+    }
+}

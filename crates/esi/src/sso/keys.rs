@@ -1,0 +1,150 @@
+//! The keys with which EVE SSO signs: fetched when a token names one that we do not have, by one caller at a time,
+//! and never more often than [`crate::TimeLimits::metadata_pause`].
+
+use std::collections::HashMap;
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::discovery::Discovery;
+use crate::http::{Http, NoAnswer};
+
+/// Keys by the two things that a token's header names: a key is never used with another algorithm than its own.
+type KeySet = HashMap<(String, Algorithm), DecodingKey>;
+
+#[derive(Debug, Default)]
+pub(crate) struct KeyCache {
+    /// Held across the request, so that one asks and the others wait for what it learns.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: KeySet,
+    last_fetch: Option<Fetch>,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    at: Instant,
+    failed: Option<String>,
+}
+
+/// What is known of a key.
+pub(super) enum Lookup {
+    Found(DecodingKey),
+    /// EVE SSO's present key set does not hold it.
+    Unknown,
+    /// The present key set is not to be had.
+    Unavailable(String),
+}
+
+impl KeyCache {
+    pub(super) async fn find(&self, http: &Http, discovery: &Discovery, kid: &str, algorithm: Algorithm) -> Lookup {
+        let mut state = self.state.lock().await;
+        let name = (kid.to_owned(), algorithm);
+        if let Some(key) = state.keys.get(&name) {
+            return Lookup::Found(key.clone());
+        }
+        let pause = http.limits().metadata_pause;
+        if state.last_fetch.as_ref().is_none_or(|fetch| fetch.at.elapsed() >= pause) {
+            let failed = match fetch(http, discovery).await {
+                Ok(keys) => {
+                    state.keys = keys;
+                    None
+                }
+                Err(why) => {
+                    warn!("EVE SSO's key set cannot be used, signatures by new keys are not checked: {why}");
+                    Some(why)
+                }
+            };
+            state.last_fetch = Some(Fetch { at: Instant::now(), failed });
+        }
+        match (state.keys.get(&name), &state.last_fetch) {
+            (Some(key), _) => Lookup::Found(key.clone()),
+            (None, Some(Fetch { failed: Some(why), .. })) => Lookup::Unavailable(why.clone()),
+            (None, _) => Lookup::Unknown,
+        }
+    }
+}
+
+async fn fetch(http: &Http, discovery: &Discovery) -> Result<KeySet, String> {
+    let request = http.get(discovery.jwks_url(http).await).timeout(http.limits().metadata);
+    let raw = http.exchange(request).await.map_err(|NoAnswer(why)| why)?;
+    if raw.status != StatusCode::OK {
+        return Err(format!("it answered {}", raw.status));
+    }
+    let keys = parse(raw.whole_body()?);
+    if keys.is_empty() { Err("it holds no key of ours".to_owned()) } else { Ok(keys) }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+/// The members of a public key (RFC 7517, RFC 7518) that matter to RS256 and ES256.
+#[derive(Deserialize)]
+struct PublicKey {
+    kid: String,
+    kty: String,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+/// A key of a kind that we do not know is passed over: EVE SSO may add some beside those we need.
+fn parse(body: &[u8]) -> KeySet {
+    let Ok(Document { keys }) = serde_json::from_slice(body) else { return KeySet::new() };
+    keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).filter_map(usable).collect()
+}
+
+fn usable(key: PublicKey) -> Option<((String, Algorithm), DecodingKey)> {
+    if key.purpose.is_some_and(|purpose| purpose != "sig") {
+        return None;
+    }
+    let (algorithm, decoding_key) = match (key.kty.as_str(), key.alg.as_deref()) {
+        ("RSA", None | Some("RS256")) => (Algorithm::RS256, DecodingKey::from_rsa_components(&key.n?, &key.e?).ok()?),
+        ("EC", None | Some("ES256")) if key.crv.as_deref() == Some("P-256") => {
+            (Algorithm::ES256, DecodingKey::from_ec_components(&key.x?, &key.y?).ok()?)
+        }
+        _ => return None,
+    };
+    Some(((key.kid, algorithm), decoding_key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_taken_by_kid_and_algorithm() {
+        let document = r#"{"keys":[
+            {"alg":"RS256","e":"AQAB","kid":"r","kty":"RSA","n":"nehP","use":"sig"},
+            {"alg":"ES256","crv":"P-256","kid":"e","kty":"EC","use":"sig","x":"Patz","y":"qDb1"},
+            {"alg":"RS512","e":"AQAB","kid":"other-algorithm","kty":"RSA","n":"nehP","use":"sig"},
+            {"alg":"RS256","e":"AQAB","kid":"to-encrypt","kty":"RSA","n":"nehP","use":"enc"},
+            {"alg":"ES256","crv":"P-384","kid":"other-curve","kty":"EC","x":"Patz","y":"qDb1"},
+            {"alg":"HS256","kid":"symmetric","kty":"oct","k":"c2VjcmV0"},
+            {"alg":"RS256","kid":"incomplete","kty":"RSA"},
+            {"alg":"RS256","e":"AQAB","kid":"not-base64","kty":"RSA","n":"!"},
+            "nonsense"
+        ],"SkipUnresolvedJsonWebKeys":true}"#;
+        let mut names: Vec<_> = parse(document.as_bytes()).into_keys().map(|(kid, _)| kid).collect();
+        names.sort();
+        assert_eq!(names, ["e", "r"]);
+        for nonsense in ["", "<html>", "[]", r#"{"keys":7}"#] {
+            assert!(parse(nonsense.as_bytes()).is_empty());
+        }
+    }
+}

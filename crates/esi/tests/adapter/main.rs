@@ -1,0 +1,14 @@
+//! The adapter against a small scripted server on a local port: what it sends, and how it classes what comes back.
+//!
+//! Every test has a server of its own, so they run side by side. `server` is the server, `tokens` signs JWTs.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do the functions that only tests call")]
+
+mod body;
+mod endpoints;
+mod identity;
+mod list;
+mod refresh;
+mod server;
+mod tokens;
+mod transport;
