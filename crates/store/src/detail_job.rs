@@ -1,0 +1,203 @@
+//! Killmail bodies: claim the references that are still wanted, store what ESI sends, or remember why not.
+
+use chrono::{DateTime, Utc};
+use domain::{KillmailHash, KillmailId, KillmailRef, Verdict};
+
+use crate::{Store, StoreError, lease};
+
+/// A wanted killmail that we alone may fetch, until [`lease::DETAIL`] has passed.
+#[derive(Debug)]
+pub struct DetailClaim {
+    pub reference: KillmailRef,
+    /// Counts this attempt, from 1.
+    pub attempt: u32,
+    fence: i64,
+}
+
+/// A body as ESI sent it.
+#[derive(Debug)]
+pub struct NewKillmail<'a> {
+    pub killmail_time: DateTime<Utc>,
+    pub solar_system_id: i64,
+    /// The very text: PostgreSQL parses it, so that no number is rounded and no unknown field is lost on the way.
+    pub json: &'a str,
+}
+
+impl Store {
+    /// Those of the given killmails that are still wanted and in nobody's hands. With `take_over` a lease in force
+    /// does not count: the broker said that its holder lost the message.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_details(
+        &self,
+        killmail_ids: &[KillmailId],
+        take_over: bool,
+    ) -> Result<Vec<DetailClaim>, StoreError> {
+        let ids: Vec<i64> = killmail_ids.iter().map(|id| id.get()).collect();
+        // Locked rows are waited for, in one order: skipping them would leave their hint without anybody to act on it.
+        sqlx::query!(
+            r#"with free as (
+                   select killmail_id from killmail_ref
+                   where killmail_id = any($1) and state = 'wanted'
+                     and (lease_until is null or lease_until <= now() or $2)
+                     and (hinted_at is not null or due_at <= now())
+                   order by killmail_id
+                   for update)
+               update killmail_ref r
+               set lease_until = now() + make_interval(secs => $3), fence = r.fence + 1, attempt = r.attempt + 1
+               from free where free.killmail_id = r.killmail_id
+               returning r.killmail_id, r.killmail_hash, r.attempt, r.fence"#,
+            &ids,
+            take_over,
+            lease::seconds(lease::DETAIL)
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::during("claiming killmails"))?
+        .into_iter()
+        .map(|row| {
+            Ok(DetailClaim {
+                reference: KillmailRef {
+                    killmail_id: KillmailId::parse(row.killmail_id).map_err(StoreError::unexpected)?,
+                    killmail_hash: KillmailHash::parse(row.killmail_hash).map_err(StoreError::unexpected)?,
+                },
+                attempt: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
+                fence: row.fence,
+            })
+        })
+        .collect()
+    }
+
+    /// Stores a body with its participants and ends the claim, in one transaction. False when the lease was lost:
+    /// then nothing is written.
+    ///
+    /// # Errors
+    /// When the database does not answer, or does not take the body (see [`StoreError::class`]): nothing is written.
+    pub async fn store_body(&self, claim: &DetailClaim, killmail: NewKillmail<'_>) -> Result<bool, StoreError> {
+        let doing = "storing a killmail";
+        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
+        let id = claim.reference.killmail_id.get();
+        let finished = sqlx::query!(
+            r#"update killmail_ref
+               set state = 'stored', hinted_at = null, lease_until = null, attempt = 0, last_reason = null
+               where killmail_id = $1 and fence = $2 and state = 'wanted'"#,
+            id,
+            claim.fence
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        if finished.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!(
+            r#"insert into killmail (killmail_id, killmail_hash, killmail_time, solar_system_id, body)
+               values ($1, $2, $3, $4, $5::text::jsonb) on conflict (killmail_id) do nothing"#,
+            id,
+            claim.reference.killmail_hash.as_str(),
+            killmail.killmail_time,
+            killmail.solar_system_id,
+            killmail.json
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        // Read back from the stored body, so that it holds for a body that was there before, too.
+        sqlx::query!(
+            r#"insert into killmail_participant (killmail_id, participant_index, role, character_id, corporation_id,
+                                                 alliance_id, faction_id, ship_type_id)
+               select $1, p.participant_index, p.role, f.character_id, f.corporation_id, f.alliance_id,
+                      f.faction_id, f.ship_type_id
+               from killmail k
+               cross join lateral (
+                   select 0 as participant_index, 'victim' as role, k.body -> 'victim' as participant
+                   union all
+                   select a.number::integer, 'attacker', a.attacker
+                   from jsonb_array_elements(k.body -> 'attackers') with ordinality as a (attacker, number)) p
+               cross join lateral jsonb_to_record(p.participant) as f (character_id bigint, corporation_id bigint,
+                   alliance_id bigint, faction_id bigint, ship_type_id bigint)
+               where k.killmail_id = $1
+               on conflict do nothing"#,
+            id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        transaction.commit().await.map_err(StoreError::during(doing))?;
+        Ok(true)
+    }
+
+    /// Remembers that no body came, and why; the row is due again or parked as the verdict says. False when the
+    /// lease was lost.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn finish_detail(&self, claim: &DetailClaim, verdict: &Verdict) -> Result<bool, StoreError> {
+        let (delay, counts, state) = match verdict {
+            Verdict::RetryAfter { delay, counts_as_attempt, .. } => (*delay, *counts_as_attempt, "wanted"),
+            Verdict::Parked { .. } => (std::time::Duration::ZERO, true, "parked"),
+            _ => (std::time::Duration::ZERO, false, "wanted"),
+        };
+        self.end_detail(claim, state, delay, counts, verdict.reason()).await
+    }
+
+    /// ESI says that there is no such pair of id and hash: final, never asked again. False when the lease was lost.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn mark_invalid(&self, claim: &DetailClaim, reason: &str) -> Result<bool, StoreError> {
+        self.end_detail(claim, "invalid", std::time::Duration::ZERO, true, Some(reason)).await
+    }
+
+    async fn end_detail(
+        &self,
+        claim: &DetailClaim,
+        state: &str,
+        delay: std::time::Duration,
+        counts_as_attempt: bool,
+        reason: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let finished = sqlx::query!(
+            r#"update killmail_ref
+               set state = $3, due_at = now() + make_interval(secs => $4),
+                   attempt = attempt - case when $5 then 0 else 1 end,
+                   last_reason = $6, hinted_at = null, lease_until = null
+               where killmail_id = $1 and fence = $2 and state = 'wanted'"#,
+            claim.reference.killmail_id.get(),
+            claim.fence,
+            state,
+            lease::seconds(delay),
+            counts_as_attempt,
+            reason
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("recording what became of a killmail"))?;
+        Ok(finished.rows_affected() == 1)
+    }
+
+    /// Gives claims up that were not worked on, with their hints still standing: the caller publishes a job for those
+    /// that are returned.
+    ///
+    /// # Errors
+    /// When the database does not answer: the leases run out by themselves.
+    pub async fn hand_over_details(&self, claims: &[DetailClaim]) -> Result<Vec<KillmailId>, StoreError> {
+        let ids: Vec<i64> = claims.iter().map(|claim| claim.reference.killmail_id.get()).collect();
+        let fences: Vec<i64> = claims.iter().map(|claim| claim.fence).collect();
+        sqlx::query_scalar!(
+            r#"update killmail_ref r set lease_until = null, hinted_at = now(), attempt = r.attempt - 1
+               from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
+               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.state = 'wanted'
+               returning r.killmail_id"#,
+            &ids,
+            &fences
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::during("handing killmails over"))?
+        .into_iter()
+        .map(|id| KillmailId::parse(id).map_err(StoreError::unexpected))
+        .collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong between us and the database, and what it means.
+
+use domain::{Failure, FailureClass};
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The text of the URL is left out: it may hold a password.
+    #[error("the database URL cannot be read: it must have the form postgres://user:password@host:5432/database")]
+    InvalidUrl,
+    #[error("{doing} failed")]
+    Database { doing: &'static str, source: sqlx::Error },
+    #[error("migrating the database failed")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Schema(#[from] crate::schema::SchemaMismatch),
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+    /// A row holds something that our types do not allow: written by another program, or by a newer build.
+    #[error("the database holds {what}, which this build does not understand")]
+    UnexpectedRow { what: String },
+}
+
+impl StoreError {
+    pub(crate) fn during(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+
+    pub(crate) fn unexpected(what: impl ToString) -> Self {
+        Self::UnexpectedRow { what: what.to_string() }
+    }
+
+    /// [`FailureClass::Transient`] when the same call may work in a while: the database is away, restarting, full of
+    /// locks or out of connections. Everything else is a mistake of ours or of the settings.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Database { source, .. } => class_of(source),
+            Self::InvalidUrl | Self::Schema(_) => FailureClass::Configuration,
+            Self::Migrate(_) | Self::Seal(_) | Self::UnexpectedRow { .. } => FailureClass::Ours,
+        }
+    }
+
+    /// In the form that rows and logs remember.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let reason = match self {
+            Self::Database { source, .. } => format!("{self}: {source}"),
+            other => other.to_string(),
+        };
+        Failure::is(self.class(), reason)
+    }
+}
+
+fn class_of(error: &sqlx::Error) -> FailureClass {
+    match error {
+        sqlx::Error::Database(error) => {
+            // https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, insufficient resources,
+            // operator intervention, system error; serialization failure, deadlock, lock not available, and a
+            // standby or a server that is being shut down.
+            let code = error.code().unwrap_or_default();
+            let passes = ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                || ["40001", "40P01", "55P03", "25006"].contains(&code.as_ref());
+            if passes { FailureClass::Transient } else { FailureClass::Ours }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => FailureClass::Transient,
+        _ => FailureClass::Ours,
+    }
+}

@@ -1,0 +1,19 @@
+//! How long a claim, and a hint, are believed. One table, because the spans depend on one another: each lease outlives
+//! the longest call that is made under it, and a hint is repeated only after it can no longer be on its way.
+
+use std::time::Duration;
+
+/// A hint that nobody has acted on for this long is given again by the next tick.
+pub const HINT_STALE_AFTER: Duration = Duration::from_secs(300);
+/// Renewed with every page. A page takes 30 s at the most, a refresh before it as long as [`REFRESH`].
+pub const LIST: Duration = Duration::from_secs(180);
+/// For a whole batch of bodies; a batch is cut off after [`DETAIL_WORK`].
+pub const DETAIL: Duration = Duration::from_secs(300);
+/// After this a batch of bodies begins no further call and leaves the rest to a new job.
+pub const DETAIL_WORK: Duration = Duration::from_secs(120);
+/// One call to the token endpoint (30 s) and the saving of its answer.
+pub const REFRESH: Duration = Duration::from_secs(60);
+
+pub(crate) fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}

@@ -1,0 +1,240 @@
+//! Renewing a token stream: one refresh per stream at a time in the whole fleet.
+//!
+//! Claim a lease on the stream and a slot for the call, call the provider outside any transaction, then save. What is
+//! saved first is the new refresh token, by compare-and-swap on the version of the old one and whether or not the
+//! lease still stands: a provider that rotates has already forgotten the old one. Only then may anything else use the
+//! answer. A process that dies in between leaves its lease in the past; the next claim tells it as `lost_answer`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::token::Health;
+use domain::{CharacterId, TokenStreamId};
+use secrecy::SecretString;
+
+use crate::seal::{Keyring, TokenColumn};
+use crate::token_stream::health;
+use crate::{Store, StoreError, lease};
+
+/// A stream that we alone may refresh, until [`lease::REFRESH`] has passed.
+#[derive(Debug)]
+pub struct RefreshClaim {
+    pub token_stream_id: TokenStreamId,
+    pub character_id: CharacterId,
+    pub refresh_token: SecretString,
+    pub health: Health,
+    /// Of the account that the last token belonged to; none before the first.
+    pub owner_hash: Option<String>,
+    /// On the database's clock, just before the call is sent: what `expires_in` is added to.
+    pub claimed_at: DateTime<Utc>,
+    /// The last refresh of this stream was begun and never recorded: its answer may have brought a new refresh token
+    /// that we do not have.
+    pub lost_answer: bool,
+    refresh_token_version: i64,
+    fence: i64,
+    slot: Slot,
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: i32,
+    /// Identifies our hold on the slot.
+    lease_until: DateTime<Utc>,
+}
+
+/// What came of asking for a claim.
+#[derive(Debug)]
+pub enum RefreshStart {
+    Claimed(Box<RefreshClaim>),
+    /// Somebody else is refreshing this stream, or all slots for token calls are taken: look again in a moment.
+    Busy,
+    /// The stream is gone, or has no refresh token.
+    Impossible,
+}
+
+/// The verified facts of a new access token.
+#[derive(Debug)]
+pub struct Granted<'a> {
+    pub access_token: &'a SecretString,
+    pub expires_at: DateTime<Utc>,
+    pub owner_hash: Option<&'a str>,
+    pub scopes: &'a [String],
+}
+
+impl Store {
+    /// # Errors
+    /// When the database does not answer, or the refresh token does not open (which leaves the row as it was).
+    pub async fn claim_refresh(
+        &self,
+        keyring: &Keyring,
+        token_stream_id: TokenStreamId,
+        sso_concurrency: u32,
+    ) -> Result<RefreshStart, StoreError> {
+        let doing = "claiming a token stream";
+        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
+        let slot = sqlx::query!(
+            r#"update sso_slot set lease_until = now() + make_interval(secs => $2)
+               where slot = (select slot from sso_slot where slot <= $1 and lease_until <= now()
+                             order by slot limit 1 for update skip locked)
+               returning slot, lease_until"#,
+            i32::try_from(sso_concurrency).unwrap_or(i32::MAX),
+            lease::seconds(lease::REFRESH)
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        // Leaving without a commit rolls back: a slot without a stream is not kept.
+        let Some(slot) = slot else { return Ok(RefreshStart::Busy) };
+        let row = sqlx::query!(
+            r#"select character_id, refresh_token_sealed, refresh_token_version, owner_hash, state, strikes,
+                      first_refused_at, next_probe_at, lease_until, now() as "now!"
+               from token_stream where token_stream_id = $1 for update"#,
+            token_stream_id.get()
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        let Some(row) = row else { return Ok(RefreshStart::Impossible) };
+        if row.lease_until.is_some_and(|lease_until| lease_until > row.now) {
+            return Ok(RefreshStart::Busy);
+        }
+        let Some(sealed) = row.refresh_token_sealed else { return Ok(RefreshStart::Impossible) };
+        let refresh_token = keyring.open(token_stream_id, TokenColumn::Refresh, &sealed)?;
+        let fence = sqlx::query_scalar!(
+            r#"update token_stream set lease_until = now() + make_interval(secs => $2), fence = fence + 1
+               where token_stream_id = $1 returning fence"#,
+            token_stream_id.get(),
+            lease::seconds(lease::REFRESH)
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
+        transaction.commit().await.map_err(StoreError::during(doing))?;
+        Ok(RefreshStart::Claimed(Box::new(RefreshClaim {
+            token_stream_id,
+            character_id: CharacterId::parse(row.character_id).map_err(StoreError::unexpected)?,
+            refresh_token,
+            health: health(&row.state, row.strikes, row.first_refused_at, row.next_probe_at)?,
+            owner_hash: row.owner_hash,
+            claimed_at: row.now,
+            lost_answer: row.lease_until.is_some(),
+            refresh_token_version: row.refresh_token_version,
+            fence,
+            slot: Slot { number: slot.slot, lease_until: slot.lease_until },
+        })))
+    }
+
+    /// Saves a refresh token that the provider gave in place of the old one. To be called before anything else uses
+    /// the answer. False when another process has replaced the token meanwhile: then its tokens are the good ones.
+    ///
+    /// # Errors
+    /// When the database does not answer: the caller tries again for as long as it can, since the old token may be
+    /// worthless by now.
+    pub async fn save_rotated(
+        &self,
+        keyring: &Keyring,
+        claim: &mut RefreshClaim,
+        refresh_token: &SecretString,
+    ) -> Result<bool, StoreError> {
+        let saved = sqlx::query!(
+            r#"update token_stream
+               set refresh_token_sealed = $3, refresh_token_version = refresh_token_version + 1
+               where token_stream_id = $1 and refresh_token_version = $2"#,
+            claim.token_stream_id.get(),
+            claim.refresh_token_version,
+            keyring.seal(claim.token_stream_id, TokenColumn::Refresh, refresh_token)
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("saving a new refresh token"))?;
+        let won = saved.rows_affected() == 1;
+        if won {
+            claim.refresh_token_version += 1;
+        }
+        Ok(won)
+    }
+
+    /// Saves a verified access token and ends the claim. False when another process has replaced the tokens.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn finish_granted(
+        &self,
+        keyring: &Keyring,
+        claim: &RefreshClaim,
+        granted: Granted<'_>,
+    ) -> Result<bool, StoreError> {
+        let health = claim.health.after_grant();
+        let saved = sqlx::query!(
+            r#"update token_stream
+               set access_token_sealed = $3, expires_at = $4, owner_hash = coalesce($5, owner_hash),
+                   granted_scopes = $6, state = $7, strikes = 0, first_refused_at = null, next_probe_at = null,
+                   last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
+                   lease_until = case when fence = $8 then null else lease_until end
+               where token_stream_id = $1 and refresh_token_version = $2"#,
+            claim.token_stream_id.get(),
+            claim.refresh_token_version,
+            keyring.seal(claim.token_stream_id, TokenColumn::Access, granted.access_token),
+            granted.expires_at,
+            granted.owner_hash,
+            granted.scopes,
+            health.state.name(),
+            claim.fence
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("saving an access token"))?;
+        self.release_slot(claim).await?;
+        Ok(saved.rows_affected() == 1)
+    }
+
+    /// Remembers why no access token came of it and ends the claim; `health` is what the stream is from now on.
+    /// Nothing is remembered when another process has replaced the tokens: the refusal was not of these.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn finish_without_token(
+        &self,
+        claim: &RefreshClaim,
+        health: &Health,
+        error_code: &str,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"update token_stream
+               set state = $3, strikes = $4, first_refused_at = $5, next_probe_at = $6,
+                   last_error_code = $7, last_error = $8, last_error_at = now(),
+                   lease_until = case when fence = $9 then null else lease_until end
+               where token_stream_id = $1 and refresh_token_version = $2"#,
+            claim.token_stream_id.get(),
+            claim.refresh_token_version,
+            health.state.name(),
+            i32::try_from(health.strikes).unwrap_or(i32::MAX),
+            health.first_refused_at,
+            health.next_probe_at,
+            error_code,
+            error,
+            claim.fence
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("recording a refused refresh"))?;
+        self.release_slot(claim).await
+    }
+
+    async fn release_slot(&self, claim: &RefreshClaim) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update sso_slot set lease_until = '-infinity' where slot = $1 and lease_until = $2",
+            claim.slot.number,
+            claim.slot.lease_until
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("releasing a slot for token calls"))?;
+        Ok(())
+    }
+}
+
+/// `expires_at` of a token whose refresh was sent at `claimed_at`.
+#[must_use]
+pub fn expires_at(claimed_at: DateTime<Utc>, expires_in: std::time::Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(expires_in).ok().and_then(|span| claimed_at.checked_add_signed(span)).unwrap_or(claimed_at)
+}
