@@ -1,0 +1,16 @@
+//! The worker: three lanes of jobs, and what they need.
+//!
+//! Where to start: [`handle`] is the table of contents. One character's way through it: `lanes::sync_list` finds a
+//! token (`good_token`, which may have to [`refresh`]), walks the list and returns the bodies to ask for;
+//! `lanes::fetch_details` stores them.
+
+mod good_token;
+mod lanes;
+mod pauses;
+pub mod refresh;
+pub mod settings;
+mod worker;
+
+pub use lanes::handle;
+pub use pauses::Pauses;
+pub use worker::Worker;

@@ -1,0 +1,65 @@
+//! The settings of every process that may have to refresh a token, and what is built from them.
+
+use std::time::Duration;
+
+use clap::Args;
+use domain::FailureClass;
+use esi::{Http, Sso};
+use service::classed;
+use service::settings::{
+    DatabaseArgs, EsiArgs, EsiSettings, SsoArgs, SsoSettings, TokenKeyArgs, TokenRules, TokenRulesArgs,
+};
+use store::{Keyring, Store};
+
+use crate::refresh::Refresher;
+
+#[derive(Args)]
+pub struct RefreshArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    sso: SsoArgs,
+    #[command(flatten)]
+    esi: EsiArgs,
+    #[command(flatten)]
+    token_key: TokenKeyArgs,
+    #[command(flatten)]
+    token_rules: TokenRulesArgs,
+}
+
+/// What came of the settings.
+pub struct Joined {
+    pub refresher: Refresher,
+    /// The one HTTP client of the process.
+    pub http: Http,
+    pub esi: EsiSettings,
+    /// An access token with no more than this left is refreshed first.
+    pub token_buffer: Duration,
+}
+
+impl RefreshArgs {
+    /// Resolves all settings before anything is opened, so that a mistake in any of them is found at once; then
+    /// connects to the database.
+    ///
+    /// # Errors
+    /// What `service::run` turns into exit code 2 for a mistake in the settings or another schema version, 1 for a
+    /// database that does not answer.
+    pub async fn join(&self, process: &str, connections_max: u32) -> anyhow::Result<Joined> {
+        let database_url = self.database.resolve()?;
+        let keyring =
+            Keyring::parse(&self.token_key.resolve()?).map_err(|error| TokenKeyArgs::malformed(error.to_string()))?;
+        let TokenRules { buffer, sso_concurrency } = self.token_rules.resolve()?;
+        let SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret } = self.sso.resolve()?;
+        let esi = self.esi.resolve()?;
+
+        esi::install_crypto();
+        let configuration = |error| classed(FailureClass::Configuration, error);
+        let http = Http::build(&esi.contact).map_err(configuration)?;
+        let sso = esi::SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret };
+        let sso = Sso::build(http.clone(), sso).map_err(configuration)?;
+        let store = Store::connect(&database_url, process, connections_max)
+            .await
+            .map_err(|error| classed(error.class(), error))?;
+        Ok(Joined { refresher: Refresher { store, keyring, sso, sso_concurrency }, http, esi, token_buffer: buffer })
+    }
+}
