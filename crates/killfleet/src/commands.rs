@@ -1,0 +1,24 @@
+//! One file for each command, and what they share.
+
+pub(crate) mod character;
+mod character_add;
+mod character_list;
+pub(crate) mod migrate;
+pub(crate) mod status;
+
+use service::classed;
+use service::settings::DatabaseArgs;
+use store::{Store, StoreError};
+
+use crate::NAME;
+
+/// A command does one thing after the other.
+const CONNECTIONS: u32 = 2;
+
+async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
+    Store::connect(&database.resolve()?, NAME, CONNECTIONS).await.map_err(from_store)
+}
+
+fn from_store(error: StoreError) -> anyhow::Error {
+    classed(error.class(), error)
+}

@@ -1,0 +1,48 @@
+//! `killfleet status`.
+
+use clap::Args;
+use service::settings::DatabaseArgs;
+use store::pause::Pause;
+use store::status::FleetStatus;
+
+use super::{connect, from_store};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// As one line of JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
+    let store = connect(&arguments.database).await?;
+    let status = store.status().await.map_err(from_store)?;
+    let pauses = store.pauses().await.map_err(from_store)?;
+    store.close().await;
+    if arguments.json { Ok(serde_json::to_string(&status)?) } else { Ok(table(&status, &pauses)) }
+}
+
+fn table(status: &FleetStatus, pauses: &[Pause]) -> String {
+    let rows = [
+        ("characters", status.characters),
+        ("  that need a login", status.characters_needing_login),
+        ("  overdue by an hour", status.characters_overdue_by_an_hour),
+        ("token streams active", status.streams_active),
+        ("  suspect", status.streams_suspect),
+        ("  dead", status.streams_dead),
+        ("  quarantined", status.streams_quarantined),
+        ("references on lists", status.references_listed),
+        ("killmails stored", status.killmails_stored),
+        ("  wanted", status.killmails_wanted),
+        ("  invalid", status.killmails_invalid),
+        ("  parked", status.killmails_parked),
+        ("participants", status.participants),
+    ];
+    let counts = rows.into_iter().map(|(name, count)| format!("{name:<24}{count:>12}"));
+    let pauses = pauses
+        .iter()
+        .map(|pause| format!("paused: {} for {} s more ({})", pause.scope, pause.remaining.as_secs(), pause.reason));
+    counts.chain(pauses).collect::<Vec<_>>().join("\n")
+}
