@@ -23,7 +23,7 @@ pub use routes::error::{Call, EsiError, EsiErrorKind};
 pub use routes::freshness::Freshness;
 pub use routes::list::ListPage;
 pub use routes::{Answered, COMPATIBILITY_DATE, Esi};
-pub use sso::grant::Grant;
+pub use sso::grant::{AccessGrant, Grant};
 pub use sso::identity::{Identity, IdentityError, SignatureCheck};
 pub use sso::refresh_error::{RefreshError, Trouble};
 pub use sso::{Sso, SsoSettings};

@@ -14,8 +14,9 @@ pub enum ListPage {
     NotModified,
     Page {
         references: Vec<KillmailRef>,
-        /// `X-Pages`: from 1 to [`PAGES_MAX`].
-        pages: u32,
+        /// `X-Pages`: from 1 to [`PAGES_MAX`]. None when ESI did not say, or nothing that makes sense: then the end of
+        /// the list is not known.
+        pages: Option<u32>,
         /// Verbatim, to be sent back next time.
         etag: Option<String>,
     },
@@ -23,7 +24,7 @@ pub enum ListPage {
 
 impl ListPage {
     pub(super) fn empty() -> Self {
-        Self::Page { references: Vec::new(), pages: 1, etag: None }
+        Self::Page { references: Vec::new(), pages: Some(1), etag: None }
     }
 }
 
@@ -36,9 +37,9 @@ pub(super) fn read(raw: &RawAnswer) -> Result<ListPage, String> {
     Ok(ListPage::Page { references, pages: pages(&raw.headers), etag })
 }
 
-fn pages(headers: &HeaderMap) -> u32 {
-    let pages: u64 = text(headers, "x-pages").and_then(|pages| pages.parse().ok()).unwrap_or(1);
-    u32::try_from(pages).unwrap_or(PAGES_MAX).clamp(1, PAGES_MAX)
+fn pages(headers: &HeaderMap) -> Option<u32> {
+    let pages: u64 = text(headers, "x-pages")?.parse().ok().filter(|pages| *pages > 0)?;
+    Some(u32::try_from(pages).unwrap_or(PAGES_MAX).min(PAGES_MAX))
 }
 
 #[cfg(test)]
@@ -49,19 +50,19 @@ mod tests {
     #[test]
     fn table_of_x_pages() {
         let cases = [
-            ("1", 1),
-            ("3", 3),
-            ("0", 1),
-            ("-1", 1),
-            ("many", 1),
-            ("", 1),
-            ("1001", PAGES_MAX),
-            ("99999999999", PAGES_MAX),
-            ("99999999999999999999999", 1),
+            ("1", Some(1)),
+            ("3", Some(3)),
+            ("0", None),
+            ("-1", None),
+            ("many", None),
+            ("", None),
+            ("1001", Some(PAGES_MAX)),
+            ("99999999999", Some(PAGES_MAX)),
+            ("99999999999999999999999", None),
         ];
         for (value, expected) in cases {
             assert_eq!(pages(&map(&[("x-pages", value)])), expected, "{value:?}");
         }
-        assert_eq!(pages(&HeaderMap::new()), 1);
+        assert_eq!(pages(&HeaderMap::new()), None);
     }
 }

@@ -36,8 +36,11 @@ fn by_words(call: Call, status: u16, body: &ErrorBody) -> EsiErrorKind {
     match (status, call) {
         (401, _) => EsiErrorKind::Unauthorized,
         (403, _) => forbidden(body),
-        (404, Call::List { .. }) => EsiErrorKind::PageDoesNotExist,
-        (500, Call::List { page, .. }) if page > 1 && page_missing => EsiErrorKind::PageDoesNotExist,
+        // On the first page it means an empty list. Further on only ESI's own words end a walk: a stray 404 that was
+        // taken for the end would hide what lies behind it for good.
+        (404, Call::List { page: 1, .. }) => EsiErrorKind::PageDoesNotExist,
+        (404 | 500, Call::List { page, .. }) if page > 1 && page_missing => EsiErrorKind::PageDoesNotExist,
+        (404, Call::List { .. }) => EsiErrorKind::Unavailable { status },
         (422, Call::Body { .. }) => EsiErrorKind::InvalidReference,
         (400..=499, _) if status != 408 => EsiErrorKind::Refused { status },
         _ => EsiErrorKind::Unavailable { status },
@@ -94,7 +97,10 @@ mod tests {
             (list(1), 403, "invalid character '<' looking for beginning of value", None, SsoTrouble),
             (list(1), 403, "something else", Some(502), SsoTrouble),
             (list(1), 404, "Requested page does not exist!", None, PageDoesNotExist),
-            (list(2), 404, "", None, PageDoesNotExist),
+            (list(1), 404, "", None, PageDoesNotExist),
+            (list(2), 404, "Requested page does not exist!", None, PageDoesNotExist),
+            (list(2), 404, "Not found", None, Unavailable { status: 404 }),
+            (list(2), 404, "", None, Unavailable { status: 404 }),
             (list(2), 500, no_page, None, PageDoesNotExist),
             (list(1), 500, no_page, None, Unavailable { status: 500 }),
             (mail, 404, "", None, Refused { status: 404 }),

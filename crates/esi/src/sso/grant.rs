@@ -3,19 +3,26 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::http::answer::RawAnswer;
 
 /// EVE SSO says 20 minutes. A nonsensical `expires_in` must not make a token look good for years.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Both tokens print as `[REDACTED]`.
+/// The new refresh token stands by itself: it has to be saved even if the rest of the reply is of no use, because the
+/// old one may be worthless by now. Tokens print as `[REDACTED]`.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    pub access_token: SecretString,
     /// Replaces the one that was sent; none means that the old one stays.
     pub refresh_token: Option<SecretString>,
+    /// Or why there is none: an incomplete reply is not a dead token.
+    pub access: Result<AccessGrant, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AccessGrant {
+    pub access_token: SecretString,
     /// Counted from the moment at which the request was sent.
     pub expires_in: Duration,
 }
@@ -25,22 +32,28 @@ pub(super) fn read(raw: &RawAnswer) -> Result<Grant, String> {
     parse(raw.whole_body()?).map_err(str::to_owned)
 }
 
-/// An incomplete reply is not a dead token: whatever is missing here is trouble that passes.
 fn parse(body: &[u8]) -> Result<Grant, &'static str> {
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
         return Err("the grant is not a JSON object");
     };
-    let token = |name: &str| members.get(name).and_then(Value::as_str).filter(|token| !token.is_empty());
-    let access_token = token("access_token").ok_or("the grant has no access token")?;
+    let refresh_token = token(&members, "refresh_token").map(SecretString::from);
+    match access(&members) {
+        Err(why) if refresh_token.is_none() => Err(why),
+        access => Ok(Grant { refresh_token, access: access.map_err(str::to_owned) }),
+    }
+}
+
+fn token<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    members.get(name).and_then(Value::as_str).filter(|token| !token.is_empty())
+}
+
+fn access(members: &Map<String, Value>) -> Result<AccessGrant, &'static str> {
+    let access_token = token(members, "access_token").ok_or("the grant has no access token")?;
     if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("the grant's access token cannot stand in a header");
     }
     let expires_in = members.get("expires_in").and_then(seconds).ok_or("the grant does not say when it ends")?;
-    Ok(Grant {
-        access_token: SecretString::from(access_token),
-        refresh_token: token("refresh_token").map(SecretString::from),
-        expires_in: expires_in.min(LONGEST_LIFE),
-    })
+    Ok(AccessGrant { access_token: SecretString::from(access_token), expires_in: expires_in.min(LONGEST_LIFE) })
 }
 
 /// A positive number, also one in quotes.
@@ -64,9 +77,10 @@ mod tests {
     #[test]
     fn a_grant_is_read() {
         let grant = parse(br#"{"access_token":"a.b.c","expires_in":1199,"refresh_token":"r+/=","x":1}"#).unwrap();
-        assert_eq!(grant.access_token.expose_secret(), "a.b.c");
+        let access = grant.access.as_ref().unwrap();
+        assert_eq!(access.access_token.expose_secret(), "a.b.c");
         assert_eq!(grant.refresh_token.as_ref().unwrap().expose_secret(), "r+/=");
-        assert_eq!(grant.expires_in, Duration::from_secs(1199));
+        assert_eq!(access.expires_in, Duration::from_secs(1199));
         let shown = format!("{grant:?}");
         assert!(!shown.contains("a.b.c") && !shown.contains("r+/="), "{shown}");
     }
@@ -96,6 +110,17 @@ mod tests {
         for (body, expected) in cases {
             let why = parse(body.as_bytes()).unwrap_err();
             assert!(why.contains(expected), "{why:?} for {body}");
+        }
+    }
+
+    #[test]
+    fn a_new_refresh_token_survives_an_incomplete_reply() {
+        for rest in
+            ["", r#","access_token":"a""#, r#","expires_in":1199"#, r#","access_token":"a","expires_in":"soon""#]
+        {
+            let grant = parse(format!(r#"{{"refresh_token":"next"{rest}}}"#).as_bytes()).unwrap();
+            assert_eq!(grant.refresh_token.unwrap().expose_secret(), "next", "{rest}");
+            assert!(grant.access.is_err(), "{rest}");
         }
     }
 

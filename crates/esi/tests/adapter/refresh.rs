@@ -29,9 +29,10 @@ async fn a_grant_and_the_request_for_it() {
     let body = r#"{"access_token":"a.b.c","expires_in":1199,"token_type":"Bearer","refresh_token":"next+/=="}"#;
     let server = token_endpoint(move || json(200, body)).await;
     let grant = refresh(&server).await.unwrap();
-    assert_eq!(grant.access_token.expose_secret(), "a.b.c");
+    let access = grant.access.unwrap();
+    assert_eq!(access.access_token.expose_secret(), "a.b.c");
     assert_eq!(grant.refresh_token.unwrap().expose_secret(), "next+/==");
-    assert_eq!(grant.expires_in, Duration::from_secs(1199));
+    assert_eq!(access.expires_in, Duration::from_secs(1199));
 
     let received = server.received();
     let request = received.iter().find(|received| received.path == "/v2/oauth/token").unwrap();
@@ -49,7 +50,7 @@ async fn a_grant_without_a_new_refresh_token() {
         let server = token_endpoint(move || json(200, body.clone())).await;
         let grant = refresh(&server).await.unwrap();
         assert!(grant.refresh_token.is_none());
-        assert_eq!(grant.expires_in, Duration::from_secs(1200));
+        assert_eq!(grant.access.unwrap().expires_in, Duration::from_secs(1200));
     }
 }
 
