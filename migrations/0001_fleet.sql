@@ -71,10 +71,13 @@ create table killmail_ref (
     lease_until   timestamptz,
     fence         bigint      not null default 0,
     attempt       integer     not null default 0,
+    -- Answers that spoke against this killmail itself: enough of them park it. An outage is not counted here.
+    refusals      integer     not null default 0,
     last_reason   text,
     first_seen_at timestamptz not null default now()
 );
-create index killmail_ref_due on killmail_ref (due_at, killmail_id) where state = 'wanted';
+-- Those that have never been hinted come first, so that a long backlog is not hinted again at its front.
+create index killmail_ref_due on killmail_ref ((hinted_at is not null), due_at, killmail_id) where state = 'wanted';
 create index killmail_ref_state on killmail_ref (state) where state <> 'stored';
 
 -- Whose list has shown which killmail. What is new on a page is judged by this, character by character: that another
@@ -126,7 +129,8 @@ create table sync_run (
 create index sync_run_of_character on sync_run (character_id, finished_at);
 create index sync_run_by_time on sync_run (finished_at);
 
--- One row for every pause in force. A scope is `esi` (everything), `esi:<rate-limit group>` or `sso`.
+-- One row for every pause in force. A scope is `esi` (everything), `sso` (all token calls), `esi:killmail` (the bucket of
+-- bodies, which the fleet shares) or `esi:char-killmail:<character id>` (the bucket of one character's list).
 create table fleet_pause (
     scope      text primary key,
     reason     text        not null,

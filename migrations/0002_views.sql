@@ -44,7 +44,8 @@ group by state;
 create view fleet_health as
 select (select count(*) from character) as characters,
        (select count(*) from "user" where needs_login) as characters_needing_login,
-       (select count(*) from character where next_sync_at < now() - interval '1 hour') as characters_overdue_by_an_hour,
+       (select count(*) from character c join "user" u using (character_id)
+        where not u.needs_login and c.next_sync_at < now() - interval '1 hour') as characters_overdue_by_an_hour,
        (select count(*) from token_stream where state = 'active') as streams_active,
        (select count(*) from token_stream where state = 'suspect') as streams_suspect,
        (select count(*) from token_stream where state = 'dead') as streams_dead,
@@ -55,45 +56,64 @@ select (select count(*) from character) as characters,
        (select count(*) from killmail_ref where state = 'parked') as killmails_parked,
        (select count(*) from fleet_pause where until > now()) as pauses_in_force;
 
+-- What ESI sends is stored whatever it is, and one odd body must not make a view fail for all: a member of another type
+-- reads as null.
+create function json_bigint(member jsonb) returns bigint language sql immutable parallel safe as $$
+    select case when jsonb_typeof(member) = 'number' and abs((member #>> '{}')::numeric) < 9e18
+                then (member #>> '{}')::numeric::bigint end
+$$;
+create function json_double(member jsonb) returns double precision language sql immutable parallel safe as $$
+    select case when jsonb_typeof(member) = 'number' and abs((member #>> '{}')::numeric) < 1e300
+                then (member #>> '{}')::double precision end
+$$;
+create function json_boolean(member jsonb) returns boolean language sql immutable parallel safe as $$
+    select case when jsonb_typeof(member) = 'boolean' then member::boolean end
+$$;
+create function json_members(member jsonb) returns jsonb language sql immutable parallel safe as $$
+    select case when jsonb_typeof(member) = 'array' then member else '[]' end
+$$;
+
 create view killmail_victim as
 select k.killmail_id, k.killmail_time, k.solar_system_id,
-       (v.victim ->> 'character_id')::bigint as character_id,
-       (v.victim ->> 'corporation_id')::bigint as corporation_id,
-       (v.victim ->> 'alliance_id')::bigint as alliance_id,
-       (v.victim ->> 'faction_id')::bigint as faction_id,
-       (v.victim ->> 'ship_type_id')::bigint as ship_type_id,
-       (v.victim ->> 'damage_taken')::bigint as damage_taken,
-       (v.victim #>> '{position,x}')::double precision as position_x,
-       (v.victim #>> '{position,y}')::double precision as position_y,
-       (v.victim #>> '{position,z}')::double precision as position_z
+       json_bigint(v.victim -> 'character_id') as character_id,
+       json_bigint(v.victim -> 'corporation_id') as corporation_id,
+       json_bigint(v.victim -> 'alliance_id') as alliance_id,
+       json_bigint(v.victim -> 'faction_id') as faction_id,
+       json_bigint(v.victim -> 'ship_type_id') as ship_type_id,
+       json_bigint(v.victim -> 'damage_taken') as damage_taken,
+       json_double(v.victim #> '{position,x}') as position_x,
+       json_double(v.victim #> '{position,y}') as position_y,
+       json_double(v.victim #> '{position,z}') as position_z
 from killmail k cross join lateral (select k.body -> 'victim' as victim) v;
 
 create view killmail_attacker as
 select k.killmail_id, k.killmail_time, a.attacker_index,
-       (a.attacker ->> 'character_id')::bigint as character_id,
-       (a.attacker ->> 'corporation_id')::bigint as corporation_id,
-       (a.attacker ->> 'alliance_id')::bigint as alliance_id,
-       (a.attacker ->> 'faction_id')::bigint as faction_id,
-       (a.attacker ->> 'ship_type_id')::bigint as ship_type_id,
-       (a.attacker ->> 'weapon_type_id')::bigint as weapon_type_id,
-       (a.attacker ->> 'damage_done')::bigint as damage_done,
-       (a.attacker ->> 'final_blow')::boolean as final_blow,
-       (a.attacker ->> 'security_status')::double precision as security_status
+       json_bigint(a.attacker -> 'character_id') as character_id,
+       json_bigint(a.attacker -> 'corporation_id') as corporation_id,
+       json_bigint(a.attacker -> 'alliance_id') as alliance_id,
+       json_bigint(a.attacker -> 'faction_id') as faction_id,
+       json_bigint(a.attacker -> 'ship_type_id') as ship_type_id,
+       json_bigint(a.attacker -> 'weapon_type_id') as weapon_type_id,
+       json_bigint(a.attacker -> 'damage_done') as damage_done,
+       json_boolean(a.attacker -> 'final_blow') as final_blow,
+       json_double(a.attacker -> 'security_status') as security_status
 from killmail k
-cross join lateral jsonb_array_elements(k.body -> 'attackers') with ordinality as a (attacker, attacker_index);
+cross join lateral jsonb_array_elements(json_members(k.body -> 'attackers')) with ordinality as a (attacker, attacker_index);
 
 -- The victim's items in ESI's order. What lies in a container has its container's item_index beside it.
 create view killmail_item as
 select k.killmail_id, k.killmail_time, i.item_index, null::bigint as container_item_index,
-       null::bigint as container_item_type_id, fields.*
+       null::bigint as container_item_type_id,
+       json_bigint(i.item -> 'item_type_id') as item_type_id, json_bigint(i.item -> 'flag') as flag,
+       json_bigint(i.item -> 'singleton') as singleton,
+       json_bigint(i.item -> 'quantity_destroyed') as quantity_destroyed,
+       json_bigint(i.item -> 'quantity_dropped') as quantity_dropped
 from killmail k
-cross join lateral jsonb_array_elements(k.body #> '{victim,items}') with ordinality as i (item, item_index)
-cross join lateral jsonb_to_record(i.item) as fields (item_type_id bigint, flag bigint, singleton bigint,
-                                                      quantity_destroyed bigint, quantity_dropped bigint)
+cross join lateral jsonb_array_elements(json_members(k.body #> '{victim,items}')) with ordinality as i (item, item_index)
 union all
-select k.killmail_id, k.killmail_time, n.item_index, i.item_index, (i.item ->> 'item_type_id')::bigint, fields.*
+select k.killmail_id, k.killmail_time, n.item_index, i.item_index, json_bigint(i.item -> 'item_type_id'),
+       json_bigint(n.item -> 'item_type_id'), json_bigint(n.item -> 'flag'), json_bigint(n.item -> 'singleton'),
+       json_bigint(n.item -> 'quantity_destroyed'), json_bigint(n.item -> 'quantity_dropped')
 from killmail k
-cross join lateral jsonb_array_elements(k.body #> '{victim,items}') with ordinality as i (item, item_index)
-cross join lateral jsonb_array_elements(i.item -> 'items') with ordinality as n (item, item_index)
-cross join lateral jsonb_to_record(n.item) as fields (item_type_id bigint, flag bigint, singleton bigint,
-                                                      quantity_destroyed bigint, quantity_dropped bigint);
+cross join lateral jsonb_array_elements(json_members(k.body #> '{victim,items}')) with ordinality as i (item, item_index)
+cross join lateral jsonb_array_elements(json_members(i.item -> 'items')) with ordinality as n (item, item_index);

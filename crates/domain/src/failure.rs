@@ -14,11 +14,11 @@ pub enum FailureClass {
     Transient,
     /// We were told to wait, or have to. Waiting costs no attempt.
     Wait(Duration),
-    /// The answer is no, but it could be a mistake (400 or 404 for a killmail): parked after a few tries.
+    /// The answer is no, but it could be a mistake (400 or 404 for a killmail): parked after a few tries over hours.
     Refused,
     /// Our settings are wrong. Nothing is remembered against the user or the killmail.
     Configuration,
-    /// A mistake of ours, such as a body that the database will not take: parked after a few tries, with its reason.
+    /// A mistake of ours, such as a body that the database will not take: parked in the same way, with its reason.
     Ours,
 }
 
@@ -55,7 +55,7 @@ pub enum Verdict {
     RetryAfter {
         delay: Duration,
         reason: String,
-        counts_as_attempt: bool,
+        counted: Counted,
     },
     /// Set aside until somebody looks at it; the row says why.
     Parked {
@@ -65,6 +65,27 @@ pub enum Verdict {
     HandBack {
         reason: String,
     },
+}
+
+/// What a try is counted as, in the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// We waited, or did not begin.
+    Nothing,
+    /// It went wrong for a reason that passes: the next try comes later.
+    Attempt,
+    /// The answer speaks against this very killmail, or the database does not take it. Counted apart, so that an outage
+    /// does not bring anything nearer to being parked.
+    Refusal,
+}
+
+/// What came before this try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// All of them since the last success, this one included: from 1.
+    pub attempts: u32,
+    /// Those among the earlier ones that were counted as [`Counted::Refusal`].
+    pub refusals: u32,
 }
 
 impl Verdict {
@@ -110,26 +131,31 @@ impl From<Verdict> for Outcome {
     }
 }
 
-const REFUSED_ATTEMPTS_MAX: u32 = 3;
-const OUR_FAULT_ATTEMPTS_MAX: u32 = 5;
+const HOUR: Duration = Duration::from_secs(3600);
+/// Between one refusal and the next try. One more refusal than there are delays parks: never within a few hours, so
+/// that a mistake of ESI that lasts a morning parks nothing.
+const AFTER_REFUSAL: [Duration; 2] = [HOUR, HOUR.saturating_mul(6)];
 const FIRST_DELAY_SECONDS: f64 = 30.0;
 const LONGEST_DELAY_SECONDS: f64 = 3600.0;
 /// A setting is mended by a person: looking again every few minutes is soon enough.
 const CONFIGURATION_DELAY: Duration = Duration::from_secs(300);
 
-/// `attempt` counts this one, from 1. `random` is from 0 up to 1 and spreads the retries (full jitter).
+/// `random` is from 0 up to 1 and spreads the retries (full jitter).
 #[must_use]
-pub fn decide(failure: &Failure, attempt: u32, random: f64) -> Verdict {
+pub fn decide(failure: &Failure, tries: Tries, random: f64) -> Verdict {
     let reason = failure.reason.clone();
-    let retry = |delay, counts_as_attempt| Verdict::RetryAfter { delay, reason: reason.clone(), counts_as_attempt };
-    match failure.class {
-        FailureClass::Transient => retry(full_jitter(attempt, random), true),
-        FailureClass::Wait(delay) => retry(delay, false),
-        FailureClass::Configuration => retry(CONFIGURATION_DELAY, false),
-        FailureClass::Refused if attempt < REFUSED_ATTEMPTS_MAX => retry(full_jitter(attempt, random), true),
-        FailureClass::Ours if attempt < OUR_FAULT_ATTEMPTS_MAX => retry(full_jitter(attempt, random), true),
-        FailureClass::Refused | FailureClass::Ours => Verdict::Parked { reason },
-    }
+    let (delay, counted) = match failure.class {
+        FailureClass::Transient => (full_jitter(tries.attempts, random), Counted::Attempt),
+        FailureClass::Wait(delay) => (delay, Counted::Nothing),
+        FailureClass::Configuration => (CONFIGURATION_DELAY, Counted::Nothing),
+        FailureClass::Refused | FailureClass::Ours => {
+            match AFTER_REFUSAL.get(usize::try_from(tries.refusals).unwrap_or(usize::MAX)) {
+                Some(delay) => (*delay, Counted::Refusal),
+                None => return Verdict::Parked { reason },
+            }
+        }
+    };
+    Verdict::RetryAfter { delay, reason, counted }
 }
 
 /// A random part of a span that doubles with every attempt, up to an hour; never less than a second.
@@ -145,40 +171,43 @@ mod tests {
 
     use super::*;
 
-    fn verdict(class: FailureClass, attempt: u32) -> Verdict {
-        decide(&Failure::is(class, "why"), attempt, 1.0)
+    fn verdict(class: FailureClass, attempts: u32, refusals: u32) -> Verdict {
+        decide(&Failure::is(class, "why"), Tries { attempts, refusals }, 1.0)
     }
 
-    fn retry(seconds: u64, counts_as_attempt: bool) -> Verdict {
-        Verdict::RetryAfter { delay: Duration::from_secs(seconds), reason: "why".to_owned(), counts_as_attempt }
+    fn retry(seconds: u64, counted: Counted) -> Verdict {
+        Verdict::RetryAfter { delay: Duration::from_secs(seconds), reason: "why".to_owned(), counted }
     }
 
     #[test]
     fn table_of_verdicts() {
-        let parked = Verdict::Parked { reason: "why".to_owned() };
+        use Counted::{Attempt, Nothing, Refusal};
+        let parked = || Verdict::Parked { reason: "why".to_owned() };
         let wait = FailureClass::Wait(Duration::from_secs(412));
         let cases = [
-            (FailureClass::Transient, 1, retry(30, true)),
-            (FailureClass::Transient, 2, retry(60, true)),
-            (FailureClass::Transient, 8, retry(3600, true)),
-            (FailureClass::Transient, 1_000_000, retry(3600, true)),
-            (wait, 1, retry(412, false)),
-            (wait, 99, retry(412, false)),
-            (FailureClass::Configuration, 99, retry(300, false)),
-            (FailureClass::Refused, 2, retry(60, true)),
-            (FailureClass::Refused, 3, parked.clone()),
-            (FailureClass::Ours, 4, retry(240, true)),
-            (FailureClass::Ours, 5, parked),
+            (FailureClass::Transient, (1, 0), retry(30, Attempt)),
+            (FailureClass::Transient, (2, 9), retry(60, Attempt)),
+            (FailureClass::Transient, (8, 0), retry(3600, Attempt)),
+            (FailureClass::Transient, (1_000_000, 0), retry(3600, Attempt)),
+            (wait, (1, 0), retry(412, Nothing)),
+            (wait, (99, 9), retry(412, Nothing)),
+            (FailureClass::Configuration, (99, 9), retry(300, Nothing)),
+            // An outage before it does not bring it nearer to being parked.
+            (FailureClass::Refused, (99, 0), retry(3600, Refusal)),
+            (FailureClass::Refused, (2, 1), retry(6 * 3600, Refusal)),
+            (FailureClass::Refused, (3, 2), parked()),
+            (FailureClass::Ours, (99, 0), retry(3600, Refusal)),
+            (FailureClass::Ours, (3, 2), parked()),
         ];
-        for (class, attempt, expected) in cases {
-            assert_eq!(verdict(class, attempt), expected, "{class:?}, attempt {attempt}");
+        for (class, (attempts, refusals), expected) in cases {
+            assert_eq!(verdict(class, attempts, refusals), expected, "{class:?} {attempts} {refusals}");
         }
     }
 
     proptest! {
         #[test]
-        fn passing_trouble_never_parks_anything(attempt in 1_u32.., random in 0.0..1.0_f64) {
-            match decide(&Failure::is(FailureClass::Transient, "why"), attempt, random) {
+        fn passing_trouble_never_parks_anything(attempts in 1_u32.., refusals: u32, random in 0.0..1.0_f64) {
+            match decide(&Failure::is(FailureClass::Transient, "why"), Tries { attempts, refusals }, random) {
                 Verdict::RetryAfter { delay, .. } => {
                     prop_assert!(delay >= Duration::from_secs(1) && delay <= Duration::from_secs(3600));
                 }

@@ -15,6 +15,6 @@ pub mod plan;
 pub mod tier;
 pub mod token;
 
-pub use failure::{Failure, FailureClass, Outcome, Verdict};
+pub use failure::{Counted, Failure, FailureClass, Outcome, Tries, Verdict};
 pub use ids::{CharacterId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
 pub use job::{Job, JobMessage, Lane, SyncList, SyncMode};

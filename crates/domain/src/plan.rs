@@ -47,6 +47,8 @@ pub struct TickSummary {
     pub queued_detail_killmails: u64,
     /// Characters that were due but could not be queued, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
+    /// Characters that stay due because their lane holds enough jobs already.
+    pub waiting_for_room: u64,
     /// Jobs that the broker did not confirm: their rows are due again at once.
     pub unconfirmed: u64,
 }

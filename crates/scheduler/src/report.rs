@@ -23,6 +23,9 @@ impl fmt::Display for Report<'_> {
                 summary.skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             write!(formatter, " ({})", reasons.join(", "))?;
         }
+        if summary.waiting_for_room > 0 {
+            write!(formatter, ", waiting for room in a lane {}", summary.waiting_for_room)?;
+        }
         if summary.unconfirmed > 0 {
             write!(formatter, ", not confirmed {}", summary.unconfirmed)?;
         }

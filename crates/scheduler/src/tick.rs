@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{BrokerError, Publisher, message_for};
+use domain::job::KILLMAILS_PER_JOB_MAX;
 use domain::plan::{self, Plan, TickSummary};
 use domain::{CharacterId, FailureClass, Job, KillmailId, Lane, SyncMode};
 use service::classed;
@@ -19,11 +20,11 @@ use uuid::Uuid;
 
 /// Characters that are looked at, claimed and published together.
 const CHARACTERS_PER_ROUND: u32 = 500;
-/// Killmails of one round: 50 jobs.
-const KILLMAILS_PER_ROUND: u32 = 2_500;
 /// Hints of a lane that may stand in the broker: enough to keep every worker busy between two ticks, few enough that
 /// losing the broker costs little and a late decision is not late by much.
 const HINTS_PER_LANE_MAX: u32 = 5_000;
+/// A hint of the detail lane is 50 killmails, and ESI gives an address about 600 in five minutes.
+const DETAIL_HINTS_MAX: u32 = 100;
 
 /// How a tick looks, beyond what is due.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +52,7 @@ impl Scheduler {
         let mut room = if options.dry_run { Room::endless() } else { self.room().await.map_err(failed)? };
         self.tick_characters(options, stop, &mut room, &mut summary).await?;
         if options.filter.character_id.is_none() {
-            self.tick_killmails(options.dry_run, stop, &mut room, &mut summary).await?;
+            self.tick_killmails(options.dry_run, stop, &room, &mut summary).await?;
         }
         if !options.dry_run {
             let pruned = self.store.prune_sync_runs().await.map_err(lost)?;
@@ -69,13 +70,12 @@ impl Scheduler {
     ) -> anyhow::Result<()> {
         let mut after = None;
         loop {
-            let limit = CHARACTERS_PER_ROUND.min(room.list).min(room.refresh);
-            if limit == 0 {
+            if room.list == 0 && room.refresh == 0 {
                 warn!("the lanes are full: the rest waits for the next tick");
                 return Ok(());
             }
-            let page = self.store.due_characters(options.filter, after, limit).await.map_err(lost)?;
-            let mut round = self.decide(&page, options.filter, summary);
+            let page = self.store.due_characters(options.filter, after, CHARACTERS_PER_ROUND).await.map_err(lost)?;
+            let mut round = self.decide(&page, options.filter, room, summary);
             if options.dry_run {
                 round.count(summary);
             } else {
@@ -84,7 +84,7 @@ impl Scheduler {
                 let claimed: HashSet<CharacterId> = claimed.into_iter().collect();
                 summary.due -= (ids.len() - claimed.len()) as u64;
                 round.jobs.retain(|(character_id, _)| claimed.contains(character_id));
-                self.publish_characters(&round, room, summary).await?;
+                self.publish_characters(&round, summary).await?;
             }
             after = page.next;
             if after.is_none() || stop.is_cancelled() {
@@ -93,32 +93,28 @@ impl Scheduler {
         }
     }
 
-    fn decide(&self, page: &DuePage, filter: DueFilter, summary: &mut TickSummary) -> Round {
+    /// Characters whose lane is full stay due.
+    fn decide(&self, page: &DuePage, filter: DueFilter, room: &mut Room, summary: &mut TickSummary) -> Round {
         let mode = if filter.full { SyncMode::Full } else { SyncMode::New };
         let mut jobs = Vec::new();
         for character in &page.characters {
             summary.due += 1;
             match plan::plan(character, mode, page.now, self.token_buffer) {
-                Plan::Queue(job) => jobs.push((character.character_id, job)),
+                Plan::Queue(job) if room.take(job.lane()) => jobs.push((character.character_id, job)),
+                Plan::Queue(_) => summary.waiting_for_room += 1,
                 Plan::Skip(reason) => *summary.skipped.entry(reason.name()).or_default() += 1,
             }
         }
         Round { jobs }
     }
 
-    async fn publish_characters(
-        &self,
-        round: &Round,
-        room: &mut Room,
-        summary: &mut TickSummary,
-    ) -> anyhow::Result<()> {
+    async fn publish_characters(&self, round: &Round, summary: &mut TickSummary) -> anyhow::Result<()> {
         let jobs: Vec<Job> = round.jobs.iter().map(|(_, job)| job.clone()).collect();
         let published = self.publish(jobs).await;
         let (confirmed, unconfirmed): (Vec<_>, Vec<_>) =
             round.jobs.iter().cloned().zip(&published.confirmed).partition(|(_, confirmed)| **confirmed);
         let confirmed = Round { jobs: confirmed.into_iter().map(|(job, _)| job).collect() };
         confirmed.count(summary);
-        room.take(&confirmed);
         if let Some(failure) = published.failure {
             let ids: Vec<CharacterId> = unconfirmed.iter().map(|((character_id, _), _)| *character_id).collect();
             summary.unconfirmed += ids.len() as u64;
@@ -132,35 +128,32 @@ impl Scheduler {
         &self,
         dry_run: bool,
         stop: &CancellationToken,
-        room: &mut Room,
+        room: &Room,
         summary: &mut TickSummary,
     ) -> anyhow::Result<()> {
         if dry_run {
             summary.queued_detail_killmails = self.store.count_due_killmails().await.map_err(lost)?;
             return Ok(());
         }
-        while room.detail > 0 && !stop.is_cancelled() {
-            let killmail_ids = self.store.claim_due_killmails(KILLMAILS_PER_ROUND).await.map_err(lost)?;
-            if killmail_ids.is_empty() {
-                break;
+        let limit = room.detail.saturating_mul(u32::try_from(KILLMAILS_PER_JOB_MAX)?);
+        if limit == 0 || stop.is_cancelled() {
+            return Ok(());
+        }
+        let killmail_ids = self.store.claim_due_killmails(limit).await.map_err(lost)?;
+        let jobs: Vec<Job> = Job::fetch_details(&killmail_ids).collect();
+        let published = self.publish(jobs).await;
+        let mut unconfirmed: Vec<KillmailId> = Vec::new();
+        for (killmail_ids, confirmed) in killmail_ids.chunks(KILLMAILS_PER_JOB_MAX).zip(&published.confirmed) {
+            if *confirmed {
+                summary.queued_detail_killmails += killmail_ids.len() as u64;
+            } else {
+                unconfirmed.extend(killmail_ids);
             }
-            let jobs: Vec<Job> = Job::fetch_details(&killmail_ids).collect();
-            let published = self.publish(jobs.clone()).await;
-            let mut unconfirmed: Vec<KillmailId> = Vec::new();
-            for (job, confirmed) in jobs.into_iter().zip(&published.confirmed) {
-                let Job::FetchDetails { killmail_ids } = job else { continue };
-                if *confirmed {
-                    room.detail = room.detail.saturating_sub(1);
-                    summary.queued_detail_killmails += killmail_ids.len() as u64;
-                } else {
-                    unconfirmed.extend(killmail_ids);
-                }
-            }
-            if let Some(failure) = published.failure {
-                summary.unconfirmed += unconfirmed.len() as u64;
-                unmark(self.store.unmark_killmails(&unconfirmed).await);
-                return Err(failed(failure));
-            }
+        }
+        if let Some(failure) = published.failure {
+            summary.unconfirmed += unconfirmed.len() as u64;
+            unmark(self.store.unmark_killmails(&unconfirmed).await);
+            return Err(failed(failure));
         }
         Ok(())
     }
@@ -176,11 +169,11 @@ impl Scheduler {
 
     /// How many hints each lane can still take.
     async fn room(&self) -> Result<Room, BrokerError> {
-        let left = async |lane| Ok(HINTS_PER_LANE_MAX.saturating_sub(self.publisher.ready_messages(lane).await?));
+        let left = async |lane, most: u32| Ok(most.saturating_sub(self.publisher.ready_messages(lane).await?));
         Ok(Room {
-            list: left(Lane::List).await?,
-            detail: left(Lane::Detail).await?,
-            refresh: left(Lane::Refresh).await?,
+            list: left(Lane::List, HINTS_PER_LANE_MAX).await?,
+            detail: left(Lane::Detail, DETAIL_HINTS_MAX).await?,
+            refresh: left(Lane::Refresh, HINTS_PER_LANE_MAX).await?,
         })
     }
 }
@@ -220,9 +213,16 @@ impl Room {
         Self { list: u32::MAX, detail: u32::MAX, refresh: u32::MAX }
     }
 
-    fn take(&mut self, round: &Round) {
-        self.list = self.list.saturating_sub(round.in_lane(Lane::List));
-        self.refresh = self.refresh.saturating_sub(round.in_lane(Lane::Refresh));
+    /// Takes a place in a lane; false when it is full.
+    fn take(&mut self, lane: Lane) -> bool {
+        let left = match lane {
+            Lane::List => &mut self.list,
+            Lane::Detail => &mut self.detail,
+            Lane::Refresh => &mut self.refresh,
+        };
+        let is_free = *left > 0;
+        *left = left.saturating_sub(1);
+        is_free
     }
 }
 

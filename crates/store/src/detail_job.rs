@@ -1,7 +1,9 @@
 //! Killmail bodies: claim the references that are still wanted, store what ESI sends, or remember why not.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use domain::{KillmailHash, KillmailId, KillmailRef, Verdict};
+use domain::{Counted, KillmailHash, KillmailId, KillmailRef, Tries, Verdict};
 
 use crate::{Store, StoreError, lease};
 
@@ -9,8 +11,7 @@ use crate::{Store, StoreError, lease};
 #[derive(Debug)]
 pub struct DetailClaim {
     pub reference: KillmailRef,
-    /// Counts this attempt, from 1.
-    pub attempt: u32,
+    pub tries: Tries,
     fence: i64,
 }
 
@@ -47,7 +48,7 @@ impl Store {
                update killmail_ref r
                set lease_until = now() + make_interval(secs => $3), fence = r.fence + 1, attempt = r.attempt + 1
                from free where free.killmail_id = r.killmail_id
-               returning r.killmail_id, r.killmail_hash, r.attempt, r.fence"#,
+               returning r.killmail_id, r.killmail_hash, r.attempt, r.refusals, r.fence"#,
             &ids,
             take_over,
             lease::seconds(lease::DETAIL)
@@ -62,7 +63,10 @@ impl Store {
                     killmail_id: KillmailId::parse(row.killmail_id).map_err(StoreError::unexpected)?,
                     killmail_hash: KillmailHash::parse(row.killmail_hash).map_err(StoreError::unexpected)?,
                 },
-                attempt: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
+                tries: Tries {
+                    attempts: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
+                    refusals: u32::try_from(row.refusals).map_err(StoreError::unexpected)?,
+                },
                 fence: row.fence,
             })
         })
@@ -80,8 +84,8 @@ impl Store {
         let id = claim.reference.killmail_id.get();
         let finished = sqlx::query!(
             r#"update killmail_ref
-               set state = 'stored', hinted_at = null, lease_until = null, attempt = 0, last_reason = null
-               where killmail_id = $1 and fence = $2 and state = 'wanted'"#,
+               set state = 'stored', hinted_at = null, lease_until = null, attempt = 0, refusals = 0, last_reason = null
+               where killmail_id = $1 and fence = $2 and lease_until is not null and state = 'wanted'"#,
             id,
             claim.fence
         )
@@ -134,12 +138,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer: nothing is written.
     pub async fn finish_detail(&self, claim: &DetailClaim, verdict: &Verdict) -> Result<bool, StoreError> {
-        let (delay, counts, state) = match verdict {
-            Verdict::RetryAfter { delay, counts_as_attempt, .. } => (*delay, *counts_as_attempt, "wanted"),
-            Verdict::Parked { .. } => (std::time::Duration::ZERO, true, "parked"),
-            _ => (std::time::Duration::ZERO, false, "wanted"),
+        let (delay, counted, state) = match verdict {
+            Verdict::RetryAfter { delay, counted, .. } => (*delay, *counted, "wanted"),
+            Verdict::Parked { .. } => (Duration::ZERO, Counted::Refusal, "parked"),
+            Verdict::Done | Verdict::Skipped { .. } | Verdict::HandBack { .. } => {
+                (Duration::ZERO, Counted::Nothing, "wanted")
+            }
         };
-        self.end_detail(claim, state, delay, counts, verdict.reason()).await
+        let claims = std::slice::from_ref(claim);
+        Ok(self.end_details(claims, state, delay, counted, verdict.reason()).await? == 1)
     }
 
     /// ESI says that there is no such pair of id and hash: final, never asked again. False when the lease was lost.
@@ -147,34 +154,53 @@ impl Store {
     /// # Errors
     /// When the database does not answer: nothing is written.
     pub async fn mark_invalid(&self, claim: &DetailClaim, reason: &str) -> Result<bool, StoreError> {
-        self.end_detail(claim, "invalid", std::time::Duration::ZERO, true, Some(reason)).await
+        let claims = std::slice::from_ref(claim);
+        Ok(self.end_details(claims, "invalid", Duration::ZERO, Counted::Refusal, Some(reason)).await? == 1)
     }
 
-    async fn end_detail(
+    /// Gives claims up that were not begun: they are due again after `delay`, and it counts as no attempt.
+    ///
+    /// # Errors
+    /// When the database does not answer: the leases run out by themselves.
+    pub async fn put_off_details(
         &self,
-        claim: &DetailClaim,
+        claims: &[DetailClaim],
+        delay: Duration,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        self.end_details(claims, "wanted", delay, Counted::Nothing, Some(reason)).await.map(|_| ())
+    }
+
+    async fn end_details(
+        &self,
+        claims: &[DetailClaim],
         state: &str,
-        delay: std::time::Duration,
-        counts_as_attempt: bool,
+        delay: Duration,
+        counted: Counted,
         reason: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let finished = sqlx::query!(
-            r#"update killmail_ref
+    ) -> Result<u64, StoreError> {
+        let (ids, fences) = ids_and_fences(claims);
+        let ended = sqlx::query!(
+            r#"update killmail_ref r
                set state = $3, due_at = now() + make_interval(secs => $4),
-                   attempt = attempt - case when $5 then 0 else 1 end,
-                   last_reason = $6, hinted_at = null, lease_until = null
-               where killmail_id = $1 and fence = $2 and state = 'wanted'"#,
-            claim.reference.killmail_id.get(),
-            claim.fence,
+                   attempt = r.attempt - case when $5 then 1 else 0 end,
+                   refusals = r.refusals + case when $6 then 1 else 0 end,
+                   last_reason = $7, hinted_at = null, lease_until = null
+               from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
+               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null
+                 and r.state = 'wanted'"#,
+            &ids,
+            &fences,
             state,
             lease::seconds(delay),
-            counts_as_attempt,
+            counted == Counted::Nothing,
+            counted == Counted::Refusal,
             reason
         )
         .execute(&self.pool)
         .await
-        .map_err(StoreError::during("recording what became of a killmail"))?;
-        Ok(finished.rows_affected() == 1)
+        .map_err(StoreError::during("recording what became of killmails"))?;
+        Ok(ended.rows_affected())
     }
 
     /// Gives claims up that were not worked on, with their hints still standing: the caller publishes a job for those
@@ -183,12 +209,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer: the leases run out by themselves.
     pub async fn hand_over_details(&self, claims: &[DetailClaim]) -> Result<Vec<KillmailId>, StoreError> {
-        let ids: Vec<i64> = claims.iter().map(|claim| claim.reference.killmail_id.get()).collect();
-        let fences: Vec<i64> = claims.iter().map(|claim| claim.fence).collect();
+        let (ids, fences) = ids_and_fences(claims);
         sqlx::query_scalar!(
             r#"update killmail_ref r set lease_until = null, hinted_at = now(), attempt = r.attempt - 1
                from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
-               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.state = 'wanted'
+               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null and r.state = 'wanted'
                returning r.killmail_id"#,
             &ids,
             &fences
@@ -200,4 +225,8 @@ impl Store {
         .map(|id| KillmailId::parse(id).map_err(StoreError::unexpected))
         .collect()
     }
+}
+
+fn ids_and_fences(claims: &[DetailClaim]) -> (Vec<i64>, Vec<i64>) {
+    claims.iter().map(|claim| (claim.reference.killmail_id.get(), claim.fence)).unzip()
 }

@@ -135,7 +135,8 @@ impl Store {
         Ok(())
     }
 
-    /// Marks up to `limit` wanted killmails that nobody works on as hinted: those that have waited longest first.
+    /// Marks up to `limit` wanted killmails that nobody works on as hinted: those without any hint first,
+    /// then those that have waited longest.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -146,7 +147,7 @@ impl Store {
                    where state = 'wanted' and due_at <= now()
                      and (hinted_at is null or hinted_at <= now() - make_interval(secs => $2))
                      and (lease_until is null or lease_until <= now())
-                   order by due_at, killmail_id
+                   order by (hinted_at is not null), due_at, killmail_id
                    limit $1
                    for update skip locked)
                update killmail_ref r set hinted_at = now()

@@ -61,7 +61,13 @@ fn class_of(error: &sqlx::Error) -> FailureClass {
             let code = error.code().unwrap_or_default();
             let passes = ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
                 || ["40001", "40P01", "55P03", "25006"].contains(&code.as_ref());
-            if passes { FailureClass::Transient } else { FailureClass::Ours }
+            // Wrong user or password, no right to connect, no such database.
+            let is_setting = code.starts_with("28") || ["3D000", "42501"].contains(&code.as_ref());
+            match (passes, is_setting) {
+                (true, _) => FailureClass::Transient,
+                (false, true) => FailureClass::Configuration,
+                (false, false) => FailureClass::Ours,
+            }
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

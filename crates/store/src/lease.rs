@@ -5,8 +5,9 @@ use std::time::Duration;
 
 /// A hint that nobody has acted on for this long is given again by the next tick.
 pub const HINT_STALE_AFTER: Duration = Duration::from_secs(300);
-/// Renewed with every page. A page takes 30 s at the most, a refresh before it as long as [`REFRESH`].
-pub const LIST: Duration = Duration::from_secs(180);
+/// Renewed with every page. Between two pages there is a call (30 s at the most), and there can be a wait for somebody
+/// else's refresh (as long as [`REFRESH`]) and one of our own, twice at the beginning.
+pub const LIST: Duration = Duration::from_secs(300);
 /// For a whole batch of bodies; a batch is cut off after [`DETAIL_WORK`].
 pub const DETAIL: Duration = Duration::from_secs(300);
 /// After this a batch of bodies begins no further call and leaves the rest to a new job.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{CharacterId, Verdict, tier};
+use domain::{CharacterId, Counted, Verdict, tier};
 use sqlx::{Postgres, Transaction};
 
 use crate::{Store, StoreError, lease};
@@ -27,6 +27,9 @@ pub struct ListClaim {
     /// ETag of page 1 in this walk.
     pub(crate) first_etag: Option<String>,
 }
+
+/// A list that cannot be worked through is looked at again after this, however often it has failed.
+const PARKED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Store {
     /// None when there is nothing to do: the job is done, another worker has it, or ESI's copy has not expired.
@@ -87,7 +90,7 @@ impl Store {
         let locked = sqlx::query!(
             r#"update character
                set list_expires_at = greatest(list_expires_at, now() + make_interval(secs => $3))
-               where character_id = $1 and fence = $2"#,
+               where character_id = $1 and fence = $2 and lease_until is not null"#,
             claim.character_id.get(),
             claim.fence,
             lease::seconds(lives_for)
@@ -105,35 +108,54 @@ impl Store {
         Ok(true)
     }
 
-    /// Remembers that the walk came to no end, and why; the row is due again when the verdict says so. False when the
-    /// lease was lost.
+    /// Remembers that the walk came to no end, and why; the row is due again when the verdict says so, at once if there
+    /// is nothing to wait for, and a day later if it is parked: no character is given up. False when the lease was lost.
     ///
     /// # Errors
     /// When the database does not answer: nothing is written.
     pub async fn finish_list(&self, claim: &ListClaim, verdict: &Verdict) -> Result<bool, StoreError> {
-        let (delay, counts) = match verdict {
-            Verdict::RetryAfter { delay, counts_as_attempt, .. } => (*delay, *counts_as_attempt),
-            _ => (Duration::ZERO, false),
+        self.end_list(claim, verdict, None).await
+    }
+
+    /// As [`Store::finish_list`], and the walk goes on at this page.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn finish_list_at(&self, claim: &ListClaim, verdict: &Verdict, page: u32) -> Result<bool, StoreError> {
+        self.end_list(claim, verdict, Some(page)).await
+    }
+
+    async fn end_list(
+        &self,
+        claim: &ListClaim,
+        verdict: &Verdict,
+        resume_page: Option<u32>,
+    ) -> Result<bool, StoreError> {
+        let (delay, counted) = match verdict {
+            Verdict::RetryAfter { delay, counted, .. } => (*delay, *counted),
+            Verdict::Parked { .. } => (PARKED_FOR, Counted::Refusal),
+            Verdict::Done | Verdict::Skipped { .. } | Verdict::HandBack { .. } => (Duration::ZERO, Counted::Nothing),
         };
         let finished = sqlx::query!(
             r#"with finished as (
                    update character
                    set lease_until = null, hinted_at = null, next_sync_at = now() + make_interval(secs => $3),
-                       attempt = attempt - case when $4 then 0 else 1 end,
+                       attempt = attempt - case when $4 then 0 else 1 end, resume_page = coalesce($10, resume_page),
                        last_verdict = $5, last_reason = $6, last_verdict_at = now()
-                   where character_id = $1 and fence = $2
+                   where character_id = $1 and fence = $2 and lease_until is not null
                    returning character_id)
                insert into sync_run (character_id, started_at, verdict, reason, pages, references_new)
                select character_id, $7, $5, $6, $8, $9 from finished"#,
             claim.character_id.get(),
             claim.fence,
             lease::seconds(delay),
-            counts,
+            counted != Counted::Nothing,
             verdict.name(),
             verdict.reason(),
             claim.started_at,
             claim.pages,
-            claim.references_new
+            claim.references_new,
+            resume_page.map(|page| i32::try_from(page).unwrap_or(i32::MAX))
         )
         .execute(&self.pool)
         .await
@@ -149,7 +171,7 @@ impl Store {
     pub async fn hand_over_list(&self, claim: &ListClaim) -> Result<bool, StoreError> {
         let handed_over = sqlx::query!(
             r#"update character set lease_until = null, hinted_at = now(), attempt = attempt - 1
-               where character_id = $1 and fence = $2"#,
+               where character_id = $1 and fence = $2 and lease_until is not null"#,
             claim.character_id.get(),
             claim.fence
         )
@@ -192,7 +214,7 @@ pub(crate) async fn end_walk(
                set resume_page = null, list_etag = $3, lease_until = null, hinted_at = null, attempt = 0,
                    next_sync_at = now() + make_interval(secs => $4), last_synced_at = now(),
                    last_verdict = 'done', last_reason = null, last_verdict_at = now()
-               where character_id = $1 and fence = $2
+               where character_id = $1 and fence = $2 and lease_until is not null
                returning character_id)
            insert into sync_run (character_id, started_at, verdict, pages, references_new)
            select character_id, $5, 'done', $6, $7 from finished"#,

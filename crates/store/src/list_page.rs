@@ -54,7 +54,7 @@ impl Store {
             r#"update character
                set lease_until = now() + make_interval(secs => $3),
                    list_expires_at = greatest(list_expires_at, now() + make_interval(secs => $4))
-               where character_id = $1 and fence = $2"#,
+               where character_id = $1 and fence = $2 and lease_until is not null"#,
             claim.character_id.get(),
             claim.fence,
             lease::seconds(lease::LIST),
@@ -117,13 +117,13 @@ async fn remember(
     .execute(&mut **transaction)
     .await
     .map_err(StoreError::during(doing))?;
-    // A reference that ESI found invalid gets another chance when a list shows it with another hash. A statement of
+    // A reference that was given up gets another chance when a list shows it with another hash. A statement of
     // its own: `on conflict do update` would lock every row that is there, and get in the way of who works on it.
     sqlx::query!(
         r#"update killmail_ref r
-           set killmail_hash = listed.killmail_hash, state = 'wanted', due_at = now(), attempt = 0
+           set killmail_hash = listed.killmail_hash, state = 'wanted', due_at = now(), attempt = 0, refusals = 0
            from unnest($1::bigint[], $2::text[]) as listed (killmail_id, killmail_hash)
-           where r.killmail_id = listed.killmail_id and r.state = 'invalid'
+           where r.killmail_id = listed.killmail_id and r.state in ('invalid', 'parked')
              and r.killmail_hash <> listed.killmail_hash"#,
         &ids,
         &hashes

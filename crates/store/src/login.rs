@@ -20,7 +20,7 @@ impl Store {
     /// one and we die, the row tells. The character is added if it is not there.
     ///
     /// # Errors
-    /// When the database does not answer, or a stored token of this character does not open.
+    /// When the database does not answer.
     pub async fn begin_login(
         &self,
         keyring: &Keyring,
@@ -50,8 +50,9 @@ impl Store {
         .map_err(StoreError::during(doing))?;
         for row in stored {
             let token_stream_id = TokenStreamId::parse(row.token_stream_id).map_err(StoreError::unexpected)?;
-            let token = keyring.open(token_stream_id, TokenColumn::Refresh, &row.refresh_token_sealed)?;
-            if token.expose_secret() == refresh_token.expose_secret() {
+            // One that does not open cannot be compared, and must not stand in the way of a new login.
+            let token = keyring.open(token_stream_id, TokenColumn::Refresh, &row.refresh_token_sealed);
+            if token.is_ok_and(|token| token.expose_secret() == refresh_token.expose_secret()) {
                 return Ok(LoginStart::AlreadyStored(token_stream_id));
             }
         }
@@ -93,16 +94,27 @@ impl Store {
 
     /// Takes back a login that turned out not to be one: the stream goes, and the character too if it has no other.
     /// False, and nothing is taken back, when the stream has had an access token, or when the provider has replaced
-    /// its refresh token: ours may then be the only one that is still good.
+    /// its refresh token or may just be doing so: ours may then be the only one that is still good.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn abandon_login(&self, token_stream_id: TokenStreamId) -> Result<bool, StoreError> {
         let doing = "taking back a login";
         let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
+        // Locked before anything is deleted, in a statement of its own: a login of the same character that is just being
+        // stored must be seen by the question below.
+        sqlx::query!(
+            r#"select c.character_id from character c join token_stream s using (character_id)
+               where s.token_stream_id = $1 for update of c"#,
+            token_stream_id.get()
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::during(doing))?;
         let character_id = sqlx::query_scalar!(
             r#"delete from token_stream
                where token_stream_id = $1 and last_refreshed_at is null and refresh_token_version = 0
+                 and lease_until is null
                returning character_id"#,
             token_stream_id.get()
         )

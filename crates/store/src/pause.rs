@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::CharacterId;
 
 use crate::{Store, StoreError, lease};
 
@@ -11,10 +12,13 @@ pub const SCOPE_ESI: &str = "esi";
 /// All calls to the token endpoint.
 pub const SCOPE_SSO: &str = "sso";
 
-/// The scope of one rate-limit group of ESI, for groups that the whole fleet shares (`killmail`).
+/// The bucket from which killmail bodies are paid: one for each address, so one for the fleet.
+pub const SCOPE_BODIES: &str = "esi:killmail";
+
+/// The bucket from which one character's list is paid.
 #[must_use]
-pub fn scope_of_group(group: &str) -> String {
-    format!("{SCOPE_ESI}:{group}")
+pub fn scope_of_list(character_id: CharacterId) -> String {
+    format!("esi:char-killmail:{character_id}")
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

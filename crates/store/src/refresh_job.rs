@@ -9,9 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::token::Health;
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
+use sqlx::{Postgres, Transaction};
 
-use crate::seal::{Keyring, TokenColumn};
-use crate::token_stream::health;
+use crate::seal::{Keyring, SealError, TokenColumn};
+use crate::token_stream::{AccessToken, health};
 use crate::{Store, StoreError, lease};
 
 /// A stream that we alone may refresh, until [`lease::REFRESH`] has passed.
@@ -25,8 +26,8 @@ pub struct RefreshClaim {
     pub owner_hash: Option<String>,
     /// On the database's clock, just before the call is sent: what `expires_in` is added to.
     pub claimed_at: DateTime<Utc>,
-    /// The last refresh of this stream was begun and never recorded: its answer may have brought a new refresh token
-    /// that we do not have.
+    /// An answer to a refresh of this stream was lost, or never recorded, since the last grant: it may have brought a
+    /// new refresh token that we do not have.
     pub lost_answer: bool,
     refresh_token_version: i64,
     fence: i64,
@@ -48,6 +49,16 @@ pub enum RefreshStart {
     Busy,
     /// The stream is gone, or has no refresh token.
     Impossible,
+    /// Its refresh token does not open with our keys: nothing was claimed.
+    Unopenable(SealError),
+}
+
+/// Whether a call that brought no token was answered at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerSeen {
+    Yes,
+    /// It broke off or ran out of time: the provider may have replaced the refresh token all the same.
+    MayBeLost,
 }
 
 /// The verified facts of a new access token.
@@ -61,7 +72,7 @@ pub struct Granted<'a> {
 
 impl Store {
     /// # Errors
-    /// When the database does not answer, or the refresh token does not open (which leaves the row as it was).
+    /// When the database does not answer.
     pub async fn claim_refresh(
         &self,
         keyring: &Keyring,
@@ -97,7 +108,10 @@ impl Store {
             return Ok(RefreshStart::Busy);
         }
         let Some(sealed) = row.refresh_token_sealed else { return Ok(RefreshStart::Impossible) };
-        let refresh_token = keyring.open(token_stream_id, TokenColumn::Refresh, &sealed)?;
+        let refresh_token = match keyring.open(token_stream_id, TokenColumn::Refresh, &sealed) {
+            Ok(refresh_token) => refresh_token,
+            Err(why) => return Ok(RefreshStart::Unopenable(why)),
+        };
         let fence = sqlx::query_scalar!(
             r#"update token_stream set lease_until = now() + make_interval(secs => $2), fence = fence + 1
                where token_stream_id = $1 returning fence"#,
@@ -152,58 +166,68 @@ impl Store {
         Ok(won)
     }
 
-    /// Saves a verified access token and ends the claim. False when another process has replaced the tokens.
+    /// Saves a verified access token and ends the claim. None when another process has renewed the stream: its tokens
+    /// are the good ones.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer: nothing is written.
     pub async fn finish_granted(
         &self,
         keyring: &Keyring,
         claim: &RefreshClaim,
         granted: Granted<'_>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<AccessToken>, StoreError> {
+        let doing = "saving an access token";
         let health = claim.health.after_grant();
+        let sealed = keyring.seal(claim.token_stream_id, TokenColumn::Access, granted.access_token);
+        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
+        // Without the lease it may still be the newest token; an older one is of no use to anybody.
         let saved = sqlx::query!(
             r#"update token_stream
                set access_token_sealed = $3, expires_at = $4, owner_hash = coalesce($5, owner_hash),
                    granted_scopes = $6, state = $7, strikes = 0, first_refused_at = null, next_probe_at = null,
-                   last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
-                   lease_until = case when fence = $8 then null else lease_until end
-               where token_stream_id = $1 and refresh_token_version = $2"#,
+                   last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now()
+               where token_stream_id = $1 and refresh_token_version = $2
+                 and (fence = $8 or expires_at is null or expires_at < $4)"#,
             claim.token_stream_id.get(),
             claim.refresh_token_version,
-            keyring.seal(claim.token_stream_id, TokenColumn::Access, granted.access_token),
+            sealed,
             granted.expires_at,
             granted.owner_hash,
             granted.scopes,
             health.state.name(),
             claim.fence
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await
-        .map_err(StoreError::during("saving an access token"))?;
-        self.release_slot(claim).await?;
-        Ok(saved.rows_affected() == 1)
+        .map_err(StoreError::during(doing))?;
+        end_claim(&mut transaction, claim, false).await?;
+        transaction.commit().await.map_err(StoreError::during(doing))?;
+        let is_saved = saved.rows_affected() == 1;
+        Ok(is_saved.then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), sealed)))
     }
 
     /// Remembers why no access token came of it and ends the claim; `health` is what the stream is from now on.
-    /// Nothing is remembered when another process has replaced the tokens: the refusal was not of these.
+    /// Nothing is remembered when the lease was lost or another process has replaced the tokens: what was refused is
+    /// not what stands in the row now.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer: nothing is written.
     pub async fn finish_without_token(
         &self,
         claim: &RefreshClaim,
         health: &Health,
         error_code: &str,
         error: &str,
+        answer: AnswerSeen,
     ) -> Result<(), StoreError> {
+        let doing = "recording a refused refresh";
+        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
         sqlx::query!(
             r#"update token_stream
                set state = $3, strikes = $4, first_refused_at = $5, next_probe_at = $6,
-                   last_error_code = $7, last_error = $8, last_error_at = now(),
-                   lease_until = case when fence = $9 then null else lease_until end
-               where token_stream_id = $1 and refresh_token_version = $2"#,
+                   last_error_code = $7, last_error = $8, last_error_at = now()
+               where token_stream_id = $1 and refresh_token_version = $2 and fence = $9"#,
             claim.token_stream_id.get(),
             claim.refresh_token_version,
             health.state.name(),
@@ -214,23 +238,54 @@ impl Store {
             error,
             claim.fence
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await
-        .map_err(StoreError::during("recording a refused refresh"))?;
-        self.release_slot(claim).await
+        .map_err(StoreError::during(doing))?;
+        // Once an answer may have been lost, this stays so until a grant: every refusal after it can be its consequence.
+        let is_open = claim.lost_answer || answer == AnswerSeen::MayBeLost;
+        end_claim(&mut transaction, claim, is_open).await?;
+        transaction.commit().await.map_err(StoreError::during(doing))
     }
 
-    async fn release_slot(&self, claim: &RefreshClaim) -> Result<(), StoreError> {
-        sqlx::query!(
-            "update sso_slot set lease_until = '-infinity' where slot = $1 and lease_until = $2",
-            claim.slot.number,
-            claim.slot.lease_until
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("releasing a slot for token calls"))?;
-        Ok(())
+    /// Ends a claim with nothing to remember: another process has replaced the tokens.
+    ///
+    /// # Errors
+    /// When the database does not answer: the lease runs out by itself.
+    pub async fn finish_lost_race(&self, claim: &RefreshClaim) -> Result<(), StoreError> {
+        let doing = "ending a refresh";
+        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
+        end_claim(&mut transaction, claim, false).await?;
+        transaction.commit().await.map_err(StoreError::during(doing))
     }
+}
+
+/// The lease ends if it is still ours, whatever the row says. One that ends `open` stands in the past, as if we had died
+/// with it: that is what tells the next claim of a lost answer.
+async fn end_claim(
+    transaction: &mut Transaction<'_, Postgres>,
+    claim: &RefreshClaim,
+    open: bool,
+) -> Result<(), StoreError> {
+    let doing = "ending a refresh";
+    sqlx::query!(
+        r#"update token_stream set lease_until = case when $3 then now() end
+           where token_stream_id = $1 and fence = $2"#,
+        claim.token_stream_id.get(),
+        claim.fence,
+        open
+    )
+    .execute(&mut **transaction)
+    .await
+    .map_err(StoreError::during(doing))?;
+    sqlx::query!(
+        "update sso_slot set lease_until = '-infinity' where slot = $1 and lease_until = $2",
+        claim.slot.number,
+        claim.slot.lease_until
+    )
+    .execute(&mut **transaction)
+    .await
+    .map_err(StoreError::during(doing))?;
+    Ok(())
 }
 
 /// `expires_at` of a token whose refresh was sent at `claimed_at`.

@@ -1,7 +1,7 @@
 //! The schema's version: the migrations are embedded, and a process refuses a database at another version.
 
 use sqlx::migrate::{Migrate, Migrator};
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 use thiserror::Error;
 
 use crate::StoreError;
@@ -28,20 +28,28 @@ pub enum SchemaMismatch {
 }
 
 pub(crate) async fn check(pool: &PgPool) -> Result<(), StoreError> {
-    let applied = sqlx::query!(r#"select version, success, checksum from _sqlx_migrations order by version"#)
-        .fetch_all(pool)
-        .await;
-    let applied = match applied {
-        Ok(rows) => rows.into_iter().map(|row| (row.version, row.success, row.checksum)).collect(),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
-        Err(source) => return Err(StoreError::during("reading the version of the schema")(source)),
-    };
-    Ok(compare(&MIGRATOR, &applied)?)
+    let mut connection = pool.acquire().await.map_err(StoreError::during(READING))?;
+    Ok(compare(&MIGRATOR, &applied(&mut connection).await?)?)
 }
 
+const READING: &str = "reading the version of the schema";
 const UNDEFINED_TABLE: &str = "42P01";
 
-fn compare(migrator: &Migrator, applied: &[(i64, bool, Vec<u8>)]) -> Result<(), SchemaMismatch> {
+/// Version, success and checksum of each migration that was begun.
+type Applied = (i64, bool, Vec<u8>);
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, StoreError> {
+    let rows = sqlx::query!("select version, success, checksum from _sqlx_migrations order by version")
+        .fetch_all(connection)
+        .await;
+    match rows {
+        Ok(rows) => Ok(rows.into_iter().map(|row| (row.version, row.success, row.checksum)).collect()),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(Vec::new()),
+        Err(source) => Err(StoreError::during(READING)(source)),
+    }
+}
+
+fn compare(migrator: &Migrator, applied: &[Applied]) -> Result<(), SchemaMismatch> {
     if let Some((version, ..)) = applied.iter().find(|(_, success, _)| !success) {
         return Err(SchemaMismatch::Interrupted { version: *version });
     }
@@ -63,11 +71,23 @@ fn compare(migrator: &Migrator, applied: &[(i64, bool, Vec<u8>)]) -> Result<(), 
 
 pub(crate) async fn migrate(pool: &PgPool) -> Result<usize, StoreError> {
     let mut connection = pool.acquire().await.map_err(StoreError::during("migrating the database"))?;
-    connection.ensure_migrations_table(&MIGRATOR.table_name).await.map_err(StoreError::Migrate)?;
-    let before = connection.list_applied_migrations(&MIGRATOR.table_name).await.map_err(StoreError::Migrate)?.len();
+    // The migrator takes the same lock again; held around it, two migrations at once come one after the other, and
+    // each knows what it did itself.
+    connection.lock().await.map_err(StoreError::Migrate)?;
+    let migrated = migrate_locked(&mut connection).await;
+    connection.unlock().await.map_err(StoreError::Migrate)?;
+    migrated
+}
+
+async fn migrate_locked(connection: &mut PgConnection) -> Result<usize, StoreError> {
+    let before = applied(connection).await?;
+    match compare(&MIGRATOR, &before) {
+        Ok(()) => return Ok(0),
+        Err(SchemaMismatch::Missing { .. }) => {}
+        Err(mismatch) => return Err(mismatch.into()),
+    }
     MIGRATOR.run(&mut *connection).await.map_err(StoreError::Migrate)?;
-    let after = connection.list_applied_migrations(&MIGRATOR.table_name).await.map_err(StoreError::Migrate)?.len();
-    Ok(after - before)
+    Ok(applied(connection).await?.len() - before.len())
 }
 
 #[cfg(test)]

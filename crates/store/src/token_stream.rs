@@ -7,8 +7,23 @@ use domain::token::{Health, Stream, StreamState};
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
 
-use crate::seal::{Keyring, TokenColumn};
+use crate::seal::{Keyring, SealError, TokenColumn};
 use crate::{Store, StoreError};
+
+/// An access token on its way to ESI.
+#[derive(Debug)]
+pub struct AccessToken {
+    token_stream_id: TokenStreamId,
+    pub secret: SecretString,
+    /// As it stands in the row: identifies it there.
+    sealed: Vec<u8>,
+}
+
+impl AccessToken {
+    pub(crate) fn stored(token_stream_id: TokenStreamId, secret: SecretString, sealed: Vec<u8>) -> Self {
+        Self { token_stream_id, secret, sealed }
+    }
+}
 
 /// The streams of one character at one moment of the database's clock.
 #[derive(Debug, Clone)]
@@ -94,12 +109,12 @@ impl Store {
     /// The access token of a stream, opened; none when there is none any more.
     ///
     /// # Errors
-    /// When the database does not answer, or the token does not open.
+    /// When the database does not answer, or the token does not open ([`StoreError::Seal`]).
     pub async fn access_token(
         &self,
         keyring: &Keyring,
         token_stream_id: TokenStreamId,
-    ) -> Result<Option<SecretString>, StoreError> {
+    ) -> Result<Option<AccessToken>, StoreError> {
         let sealed = sqlx::query_scalar!(
             "select access_token_sealed from token_stream where token_stream_id = $1",
             token_stream_id.get()
@@ -108,6 +123,42 @@ impl Store {
         .await
         .map_err(StoreError::during("reading an access token"))?
         .flatten();
-        Ok(sealed.map(|sealed| keyring.open(token_stream_id, TokenColumn::Access, &sealed)).transpose()?)
+        let Some(sealed) = sealed else { return Ok(None) };
+        let secret = keyring.open(token_stream_id, TokenColumn::Access, &sealed)?;
+        Ok(Some(AccessToken::stored(token_stream_id, secret, sealed)))
+    }
+
+    /// ESI does not take this access token, however long it has to live: it is removed if it still stands there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn discard_access_token(&self, token: &AccessToken) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"update token_stream set access_token_sealed = null
+               where token_stream_id = $1 and access_token_sealed = $2"#,
+            token.token_stream_id.get(),
+            token.sealed
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("discarding an access token"))?;
+        Ok(())
+    }
+
+    /// Remembers that a token of this stream does not open with our keys.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_unopenable(&self, token_stream_id: TokenStreamId, why: &SealError) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"update token_stream set last_error_code = 'unopenable', last_error = $2, last_error_at = now()
+               where token_stream_id = $1"#,
+            token_stream_id.get(),
+            why.to_string()
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::during("recording a token that does not open"))?;
+        Ok(())
     }
 }

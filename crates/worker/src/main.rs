@@ -66,8 +66,8 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let connections = u32::from(arguments.concurrency) * u32::try_from(lanes.len())? + 2;
     let Joined { refresher, http, esi, token_buffer } = arguments.refresh.join(NAME, connections).await?;
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(FailureClass::Configuration, error))?;
-    let store = refresher.store.clone();
-    let worker = Arc::new(Worker { refresher, esi, token_buffer, pauses: Pauses::default() });
+    let store = refresher.store().clone();
+    let worker = Arc::new(Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() });
     let status = ConsumerStatus::default();
     let _listener = match listen {
         Some(address) => Some(health::listen(address, readiness(&store, &status), stop.token()).await?),
@@ -90,6 +90,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         .await
         .map_err(|error| classed(error.class(), error))?;
     publisher.close().await;
+    refresher.finish().await;
     match ended {
         Ended::Drained => {
             store.close().await;

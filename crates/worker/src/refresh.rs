@@ -3,31 +3,25 @@
 //! What is saved first is a new refresh token; only then is the rest of the answer looked at. An access token is
 //! stored once it is known to be this character's. Nothing here tries a refused refresh again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::token::{Health, RefusalClass};
 use domain::{Failure, FailureClass, TokenStreamId};
-use esi::{Grant, Identity, RefreshError, SignatureCheck, Sso};
+use esi::{AccessGrant, Grant, Identity, RefreshError, SignatureCheck, Sso, Trouble};
 use secrecy::{ExposeSecret, SecretString};
 use service::metrics as names;
-use store::refresh_job::{Granted, RefreshClaim, RefreshStart, expires_at};
-use store::{Keyring, Store, StoreError, pause};
-use tracing::{error, info, warn};
-
-/// Everything that a refresh needs, in every process that may have to do one.
-#[derive(Debug)]
-pub struct Refresher {
-    pub store: Store,
-    pub keyring: Keyring,
-    pub sso: Sso,
-    /// Token calls in flight in the whole fleet, at the most.
-    pub sso_concurrency: u32,
-}
+use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart, expires_at};
+use store::token_stream::AccessToken;
+use store::{Keyring, Store, StoreError};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, error, info, warn};
 
 /// What became of a refresh. All but `Busy` and `Impossible` are recorded in the stream's row.
 #[derive(Debug)]
 pub enum Refreshed {
-    Granted,
+    /// With the access token, which may live for less than the buffer.
+    Granted(AccessToken),
     /// Another process has renewed the stream meanwhile: its tokens are the good ones.
     LostRace,
     /// EVE SSO refused this login; the row remembers a strike.
@@ -36,6 +30,8 @@ pub enum Refreshed {
     Quarantined(Failure),
     /// Trouble of EVE SSO, or our own configuration: nothing is remembered against the login.
     Failed(Failure),
+    /// The refresh token does not open with our keys.
+    Unopenable,
     /// The stream is being refreshed by somebody else, or all slots for token calls are taken.
     Busy,
     /// The stream is gone, or has no refresh token.
@@ -45,35 +41,96 @@ pub enum Refreshed {
 impl Refreshed {
     fn name(&self) -> &'static str {
         match self {
-            Self::Granted => "granted",
+            Self::Granted(_) => "granted",
             Self::LostRace => "lost_race",
             Self::Refused(_) => "refused",
             Self::Quarantined(_) => "quarantined",
             Self::Failed(_) => "failed",
+            Self::Unopenable => "unopenable",
             Self::Busy => "busy",
             Self::Impossible => "impossible",
         }
     }
 }
 
-/// While EVE SSO refuses our client, nobody asks.
-const CONFIGURATION_PAUSE: Duration = Duration::from_secs(300);
 const SAVE_AGAIN_FIRST: Duration = Duration::from_millis(250);
 const SAVE_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
+/// A token call takes 30 s at the most, and its saving a moment.
+const UNDER_WAY_LIMIT: Duration = Duration::from_secs(40);
+
+/// Refreshes run in tasks of their own: whoever waits for one can be cut off, but between the call and the saving of
+/// its answer nothing may be.
+#[derive(Debug, Clone)]
+pub struct Refresher {
+    inner: Arc<Inner>,
+    under_way: TaskTracker,
+}
+
 impl Refresher {
+    #[must_use]
+    pub fn of(store: Store, keyring: Keyring, sso: Sso, sso_concurrency: u32) -> Self {
+        let inner = Arc::new(Inner { store, keyring, sso, sso_concurrency });
+        Self { inner, under_way: TaskTracker::new() }
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
+    }
+
     /// # Errors
     /// When the database does not answer. A claim that was made then runs out by itself.
+    ///
+    /// # Panics
+    /// When the refresh itself panics.
     pub async fn refresh(&self, token_stream_id: TokenStreamId) -> Result<Refreshed, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let refresh = async move { inner.refresh(token_stream_id).await };
+        match self.under_way.spawn(refresh.in_current_span()).await {
+            Ok(refreshed) => refreshed,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+
+    /// To be awaited before the process ends: the refreshes that are under way are recorded first.
+    pub async fn finish(&self) {
+        self.under_way.close();
+        if tokio::time::timeout(UNDER_WAY_LIMIT, self.under_way.wait()).await.is_err() {
+            error!(refreshes = self.under_way.len(), "refreshes are cut: their leases stay open and tell of it");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    keyring: Keyring,
+    sso: Sso,
+    /// Token calls in flight in the whole fleet, at the most.
+    sso_concurrency: u32,
+}
+
+impl Inner {
+    async fn refresh(&self, token_stream_id: TokenStreamId) -> Result<Refreshed, StoreError> {
         let start = self.store.claim_refresh(&self.keyring, token_stream_id, self.sso_concurrency).await?;
         let claim = match start {
             RefreshStart::Claimed(claim) => *claim,
             RefreshStart::Busy => return Ok(Refreshed::Busy),
             RefreshStart::Impossible => return Ok(Refreshed::Impossible),
+            RefreshStart::Unopenable(why) => {
+                self.store.record_unopenable(token_stream_id, &why).await?;
+                return Ok(Refreshed::Unopenable);
+            }
         };
         let stream = claim.token_stream_id.get();
         if claim.lost_answer {
-            warn!(token_stream.id = stream, "the last refresh of this stream was never recorded");
+            warn!(token_stream.id = stream, "an earlier answer to a refresh of this stream was lost");
         }
         let refreshed = match self.sso.refresh(&claim.refresh_token).await {
             Ok(grant) => self.granted(claim, grant).await?,
@@ -90,32 +147,43 @@ impl Refresher {
         if let Some(refresh_token) = replaced
             && !self.save_rotated(&mut claim, refresh_token).await
         {
+            self.store.finish_lost_race(&claim).await?;
             return Ok(Refreshed::LostRace);
         }
-        let identity = match self.sso.identify(&grant.access_token, claim.claimed_at).await {
+        let AccessGrant { access_token, expires_in } = match grant.access {
+            Ok(access) => access,
+            Err(why) => return self.unusable(&claim, "sso_unreadable", why).await,
+        };
+        let identity = match self.sso.identify(&access_token, claim.claimed_at).await {
             Ok(identity) => identity,
-            Err(error) => {
-                let reason = format!("the new access token was not accepted: {error}");
-                self.store.finish_without_token(&claim, &claim.health, "unverifiable", &reason).await?;
-                return Ok(Refreshed::Failed(Failure::is(FailureClass::Transient, reason)));
-            }
+            Err(error) => return self.unusable(&claim, "unverifiable", error.to_string()).await,
         };
         if let SignatureCheck::NotChecked { why } = &identity.signature {
             warn!(token_stream.id = claim.token_stream_id.get(), why, "the token's signature could not be checked");
         }
+        if claim.owner_hash.is_some() && identity.owner_hash.is_none() {
+            return self.unusable(&claim, "unverifiable", "it does not say whose account it is".to_owned()).await;
+        }
         if let Some((code, reason)) = wrong_owner(&claim, &identity) {
             error!(token_stream.id = claim.token_stream_id.get(), reason, "token stream quarantined");
-            self.store.finish_without_token(&claim, &claim.health.after_owner_change(), code, &reason).await?;
+            let health = claim.health.after_owner_change();
+            self.store.finish_without_token(&claim, &health, code, &reason, AnswerSeen::Yes).await?;
             return Ok(Refreshed::Quarantined(Failure::is(FailureClass::Refused, reason)));
         }
         let granted = Granted {
-            access_token: &grant.access_token,
-            expires_at: expires_at(claim.claimed_at, grant.expires_in),
+            access_token: &access_token,
+            expires_at: expires_at(claim.claimed_at, expires_in),
             owner_hash: identity.owner_hash.as_deref(),
             scopes: &identity.scopes,
         };
         let saved = self.store.finish_granted(&self.keyring, &claim, granted).await?;
-        Ok(if saved { Refreshed::Granted } else { Refreshed::LostRace })
+        Ok(saved.map_or(Refreshed::LostRace, Refreshed::Granted))
+    }
+
+    async fn unusable(&self, claim: &RefreshClaim, code: &str, why: String) -> Result<Refreshed, StoreError> {
+        let reason = format!("the new access token was not accepted: {why}");
+        self.store.finish_without_token(claim, &claim.health, code, &reason, AnswerSeen::Yes).await?;
+        Ok(Refreshed::Failed(Failure::is(FailureClass::Transient, reason)))
     }
 
     /// The provider may have forgotten the old token already: there is nothing better to do than to save the new one,
@@ -138,8 +206,14 @@ impl Refresher {
     async fn not_granted(&self, claim: &RefreshClaim, error: &RefreshError) -> Result<Refreshed, StoreError> {
         let failure = error.failure();
         let stream = claim.token_stream_id.get();
+        let answer = match error {
+            RefreshError::Transient { trouble: Trouble::Unreachable(_) | Trouble::Unreadable(_), .. } => {
+                AnswerSeen::MayBeLost
+            }
+            RefreshError::Transient { .. } | RefreshError::Refused { .. } => AnswerSeen::Yes,
+        };
         let remember = async |health: &Health, code: &str| {
-            self.store.finish_without_token(claim, health, code, &failure.reason).await
+            self.store.finish_without_token(claim, health, code, &failure.reason, answer).await
         };
         match error.class() {
             RefusalClass::User => {
@@ -151,7 +225,6 @@ impl Refresher {
             RefusalClass::Configuration => {
                 error!(reason = %failure, "EVE SSO refuses our client: check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET");
                 remember(&claim.health, error.code()).await?;
-                self.store.pause(pause::SCOPE_SSO, &failure.reason, CONFIGURATION_PAUSE).await?;
                 Ok(Refreshed::Failed(failure))
             }
             RefusalClass::Transient => {

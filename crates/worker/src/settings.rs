@@ -60,6 +60,7 @@ impl RefreshArgs {
         let store = Store::connect(&database_url, process, connections_max)
             .await
             .map_err(|error| classed(error.class(), error))?;
-        Ok(Joined { refresher: Refresher { store, keyring, sso, sso_concurrency }, http, esi, token_buffer: buffer })
+        let refresher = Refresher::of(store, keyring, sso, sso_concurrency);
+        Ok(Joined { refresher, http, esi, token_buffer: buffer })
     }
 }

@@ -20,7 +20,7 @@ pub struct Worker {
 
 impl Worker {
     pub(crate) fn store(&self) -> &Store {
-        &self.refresher.store
+        self.refresher.store()
     }
 
     pub(crate) fn count_answer(&self, route: &'static str, error: Option<&EsiError>) {

@@ -40,13 +40,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
     }
     let refresher = arguments.refresh.join(NAME, CONNECTIONS).await?.refresher;
     let refresh_token = read_refresh_token()?;
-    let store = &refresher.store;
-    let start = store.begin_login(&refresher.keyring, character_id, name, &refresh_token).await.map_err(from_store)?;
+    let store = refresher.store();
+    let start = store.begin_login(refresher.keyring(), character_id, name, &refresh_token).await.map_err(from_store)?;
     let said = match start {
         LoginStart::AlreadyStored(token_stream_id) => {
-            format!(
-                "this refresh token is stored already, as token stream {token_stream_id} of character {character_id}"
-            )
+            refresh_once(&refresher, token_stream_id).await?;
+            format!("this refresh token is stored already, as token stream {token_stream_id}, and it is good")
         }
         LoginStart::Added(token_stream_id) => {
             if let Err(error) = refresh_once(&refresher, token_stream_id).await {
@@ -55,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
                     "nothing was stored".to_owned()
                 } else {
                     format!(
-                        "EVE SSO has replaced the refresh token, and the new one is kept as token stream {token_stream_id}"
+                        "but EVE SSO may have replaced the refresh token: it is kept, as token stream {token_stream_id}"
                     )
                 };
                 return Err(error.context(format!("character {character_id} was not added, {left}")));
@@ -98,10 +97,13 @@ async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> 
     loop {
         match refresher.refresh(token_stream_id).await.map_err(from_store)? {
             // A worker of a running fleet may have been quicker.
-            Refreshed::Granted | Refreshed::LostRace => return Ok(()),
+            Refreshed::Granted(_) | Refreshed::LostRace => return Ok(()),
             Refreshed::Refused(failure) => bail!("{failure}"),
             Refreshed::Quarantined(failure) => bail!("{failure}"),
             Refreshed::Failed(failure) => return Err(classed(failure.class, anyhow::anyhow!("{failure}"))),
+            Refreshed::Unopenable => {
+                bail!("its stored refresh token does not open with the keys in KILLFLEET_TOKEN_KEY")
+            }
             Refreshed::Impossible => bail!("the login was removed while it was being added"),
             Refreshed::Busy if started.elapsed() < LOOK_FOR => tokio::time::sleep(LOOK_AGAIN).await,
             Refreshed::Busy => bail!("all slots for token calls are in use: try again in a minute"),

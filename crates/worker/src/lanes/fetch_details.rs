@@ -4,20 +4,21 @@
 
 use std::time::Instant;
 
-use domain::{Failure, FailureClass, Job, KillmailId, Outcome, Verdict};
-use esi::{EsiError, EsiErrorKind};
+use domain::{Failure, FailureClass, Job, KillmailId, Outcome, Tries, Verdict};
+use esi::{Budget, EsiErrorKind};
 use service::metrics as names;
 use store::detail_job::{DetailClaim, NewKillmail};
-use store::{StoreError, lease};
+use store::{StoreError, lease, pause};
 use tracing::{debug, info, warn};
 
 use super::Delivery;
 use crate::worker::Worker;
 
-/// The rate-limit group of killmail bodies, as ESI's specification names it; one bucket per address, for the fleet.
-const DETAIL_GROUP: &str = "killmail";
-/// So many answers in a row that say that ESI is away end the batch: the rest would get the same.
-const OUTAGES_IN_A_ROW_MAX: u32 = 3;
+/// The bucket is left alone for a while when less than one part in this many is left: others may have calls on their
+/// way, and an answer of 429 is to be avoided, not provoked. Its pause is the same part of the window.
+const RESERVE_PARTS: u32 = 30;
+/// So many failures in a row end the batch: the rest would most likely get the same.
+const FAILURES_IN_A_ROW_MAX: u32 = 3;
 
 pub(crate) async fn fetch_details(
     worker: &Worker,
@@ -30,28 +31,26 @@ pub(crate) async fn fetch_details(
     }
     let started = Instant::now();
     let mut batch = Batch::default();
-    let mut outages = 0;
     // From the end, so that what is not begun stays in the vector.
     while let Some(claim) = claims.pop() {
-        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), DETAIL_GROUP).await? {
+        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), pause::SCOPE_BODIES).await? {
             claims.push(claim);
-            batch.put_off_rest(worker, &claims, &wait).await?;
-            return Ok(batch.outcome(Vec::new()));
+            batch.put_off(worker, &claims, &wait).await?;
+            break;
         }
         let ending = fetch_one(worker, &claim).await?;
-        outages = if matches!(ending, Ending::EsiIsAway(_)) { outages + 1 } else { 0 };
-        if let Some(failure) = batch.end(worker, &claim, ending).await?
-            && outages >= OUTAGES_IN_A_ROW_MAX
-        {
-            batch.put_off_rest(worker, &claims, &failure).await?;
-            return Ok(batch.outcome(Vec::new()));
+        let is_over = batch.end(worker, &claim, ending).await?;
+        if let Some(failure) = is_over {
+            batch.put_off(worker, &claims, &failure).await?;
+            break;
         }
-        if delivery.stop.is_cancelled() || started.elapsed() > lease::DETAIL_WORK {
+        if delivery.stop.is_cancelled() || started.elapsed() > lease::DETAIL_WORK || batch.lease_lost > 0 {
+            // Whoever has taken one of them over has the others too: those are no longer ours to hand over.
             let rest = worker.store().hand_over_details(&claims).await?;
-            return Ok(batch.outcome(rest));
+            return Ok(batch.outcome(&rest));
         }
     }
-    Ok(batch.outcome(Vec::new()))
+    Ok(batch.outcome(&[]))
 }
 
 enum Ending {
@@ -59,7 +58,6 @@ enum Ending {
     LeaseLost,
     Invalid(String),
     Failed(Failure),
-    EsiIsAway(Failure),
 }
 
 async fn fetch_one(worker: &Worker, claim: &DetailClaim) -> Result<Ending, StoreError> {
@@ -68,13 +66,15 @@ async fn fetch_one(worker: &Worker, claim: &DetailClaim) -> Result<Ending, Store
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            worker.pauses.remember(worker.store(), &error, DETAIL_GROUP).await?;
-            return Ok(ending_of(&error));
+            worker.pauses.remember(worker.store(), pause::SCOPE_BODIES, &error).await?;
+            spare(worker, error.budget()).await?;
+            return Ok(match error.kind() {
+                EsiErrorKind::InvalidReference => Ending::Invalid(error.failure().reason),
+                _ => Ending::Failed(error.failure()),
+            });
         }
     };
-    if let Some(budget) = &answer.budget {
-        worker.pauses.spare(worker.store(), budget).await?;
-    }
+    spare(worker, answer.budget.as_ref()).await?;
     let body = &answer.value;
     let killmail =
         NewKillmail { killmail_time: body.killmail_time, solar_system_id: body.solar_system_id, json: &body.json };
@@ -87,14 +87,12 @@ async fn fetch_one(worker: &Worker, claim: &DetailClaim) -> Result<Ending, Store
     }
 }
 
-fn ending_of(error: &EsiError) -> Ending {
-    match error.kind() {
-        EsiErrorKind::InvalidReference => Ending::Invalid(error.failure().reason),
-        EsiErrorKind::Unavailable { .. } | EsiErrorKind::Redirected { .. } | EsiErrorKind::Unreachable(_) => {
-            Ending::EsiIsAway(error.failure())
-        }
-        _ => Ending::Failed(error.failure()),
-    }
+async fn spare(worker: &Worker, budget: Option<&Budget>) -> Result<(), StoreError> {
+    let Some(budget) = budget else { return Ok(()) };
+    let remaining = f64::from(budget.remaining);
+    metrics::gauge!(names::ESI_TOKENS_REMAINING, "group" => budget.group.clone()).set(remaining);
+    let (reserve, span) = (budget.limit / RESERVE_PARTS, budget.window / RESERVE_PARTS);
+    worker.pauses.spare(worker.store(), pause::SCOPE_BODIES, budget, reserve, span).await
 }
 
 /// What became of the killmails of one job.
@@ -102,12 +100,16 @@ fn ending_of(error: &EsiError) -> Ending {
 struct Batch {
     stored: u64,
     invalid: u64,
-    lost: u64,
-    first_failure: Option<Verdict>,
+    lease_lost: u64,
     failed: u64,
+    put_off: usize,
+    failures_in_a_row: u32,
+    /// The first thing that went wrong, for the job's own verdict.
+    first_failure: Option<Verdict>,
 }
 
 impl Batch {
+    /// Finishes one killmail's row. The failure comes back when it is time to leave the rest for later.
     async fn end(
         &mut self,
         worker: &Worker,
@@ -115,55 +117,51 @@ impl Batch {
         ending: Ending,
     ) -> Result<Option<Failure>, StoreError> {
         let killmail_id = claim.reference.killmail_id.get();
-        match ending {
-            Ending::Stored => {
-                self.stored += 1;
-                metrics::counter!(names::KILLMAILS_STORED).increment(1);
-                debug!(killmail.id = killmail_id, "stored");
+        let Ending::Failed(failure) = ending else {
+            self.failures_in_a_row = 0;
+            match ending {
+                Ending::Stored => {
+                    self.stored += 1;
+                    metrics::counter!(names::KILLMAILS_STORED).increment(1);
+                    debug!(killmail.id = killmail_id, "stored");
+                }
+                Ending::Invalid(reason) => {
+                    self.invalid += 1;
+                    warn!(killmail.id = killmail_id, reason, "invalid reference");
+                    worker.store().mark_invalid(claim, &reason).await?;
+                }
+                Ending::LeaseLost | Ending::Failed(_) => self.lease_lost += 1,
             }
-            Ending::LeaseLost => self.lost += 1,
-            Ending::Invalid(reason) => {
-                self.invalid += 1;
-                warn!(killmail.id = killmail_id, reason, "invalid reference");
-                worker.store().mark_invalid(claim, &reason).await?;
-            }
-            Ending::Failed(failure) | Ending::EsiIsAway(failure) => {
-                let verdict = domain::failure::decide(&failure, claim.attempt, rand::random());
-                warn!(killmail.id = killmail_id, verdict = verdict.name(), reason = %failure, "not stored");
-                worker.store().finish_detail(claim, &verdict).await?;
-                self.failed += 1;
-                self.first_failure.get_or_insert(verdict);
-                return Ok(Some(failure));
-            }
-        }
-        Ok(None)
+            return Ok(None);
+        };
+        let verdict = domain::failure::decide(&failure, claim.tries, rand::random());
+        warn!(killmail.id = killmail_id, verdict = verdict.name(), reason = %failure, "not stored");
+        worker.store().finish_detail(claim, &verdict).await?;
+        self.failed += 1;
+        self.failures_in_a_row += 1;
+        self.first_failure.get_or_insert(verdict);
+        Ok((self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX).then_some(failure))
     }
 
     /// Those that were not begun are due again later; it counts as no attempt of theirs.
-    async fn put_off_rest(
-        &mut self,
-        worker: &Worker,
-        claims: &[DetailClaim],
-        failure: &Failure,
-    ) -> Result<(), StoreError> {
-        let Verdict::RetryAfter { delay, reason, .. } = domain::failure::decide(failure, 1, rand::random()) else {
-            return Ok(());
-        };
-        let verdict = Verdict::RetryAfter { delay, reason, counts_as_attempt: false };
-        for claim in claims {
-            worker.store().finish_detail(claim, &verdict).await?;
+    async fn put_off(&mut self, worker: &Worker, claims: &[DetailClaim], failure: &Failure) -> Result<(), StoreError> {
+        let first_try = Tries { attempts: 1, refusals: 0 };
+        let verdict = domain::failure::decide(failure, first_try, rand::random());
+        if let Verdict::RetryAfter { delay, reason, .. } = &verdict {
+            worker.store().put_off_details(claims, *delay, reason).await?;
+            self.put_off = claims.len();
         }
         self.first_failure.get_or_insert(verdict);
         Ok(())
     }
 
-    fn outcome(self, rest: Vec<KillmailId>) -> Outcome {
-        let Self { stored, invalid, lost, failed, first_failure } = self;
-        info!(stored, invalid, lost, failed, handed_over = rest.len(), "bodies fetched");
+    fn outcome(self, rest: &[KillmailId]) -> Outcome {
+        let Self { stored, invalid, lease_lost, failed, put_off, first_failure, .. } = self;
+        info!(stored, invalid, lease_lost, failed, put_off, handed_over = rest.len(), "bodies fetched");
         let verdict = match first_failure {
             Some(verdict) if stored + invalid == 0 => verdict,
             _ => Verdict::Done,
         };
-        Outcome { verdict, follow_ups: Job::fetch_details(&rest).collect() }
+        Outcome { verdict, follow_ups: Job::fetch_details(rest).collect() }
     }
 }

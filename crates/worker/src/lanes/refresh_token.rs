@@ -21,16 +21,15 @@ pub(crate) async fn refresh_token(
         return Ok(Verdict::skipped("nothing to do: done, in other hands, not due, or removed").into());
     };
     record_attempt(claim.attempt);
-    let found = Cut::unless_found(worker.good_token(then.character_id, None).await?);
-    match found {
+    let found = Cut::unless_found(worker.good_token(then.character_id, &delivery.stop).await?);
+    let mut follow_ups = Vec::new();
+    let verdict = match found {
         Ok(_) if worker.store().hand_over_list(&claim).await? => {
-            Ok(Outcome { verdict: Verdict::Done, follow_ups: vec![Job::SyncList(then)] })
+            follow_ups.push(Job::SyncList(then));
+            Verdict::Done
         }
-        Ok(_) => Ok(Verdict::skipped("another worker has taken the character over").into()),
-        Err(cut) => {
-            let verdict = cut.verdict(claim.attempt);
-            worker.store().finish_list(&claim, &verdict).await?;
-            Ok(verdict.into())
-        }
-    }
+        Ok(_) => Verdict::skipped("another worker has taken the character over"),
+        Err(cut) => cut.finish(worker, &claim, Job::RefreshToken { token_stream_id, then }, &mut follow_ups).await?,
+    };
+    Ok(Outcome { verdict, follow_ups })
 }

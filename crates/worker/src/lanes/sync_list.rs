@@ -4,20 +4,25 @@ use std::time::Duration;
 
 use domain::list_walk;
 use domain::token::NoToken;
-use domain::{Failure, FailureClass, Job, KillmailId, Outcome, SyncList, SyncMode, Verdict};
+use domain::{Counted, Failure, Job, KillmailId, Outcome, SyncList, SyncMode, Tries, Verdict};
 use esi::{Answered, EsiErrorKind, ListPage};
-use secrecy::SecretString;
 use store::StoreError;
 use store::list_job::ListClaim;
 use store::list_page::ListedPage;
-use tracing::{Span, debug, info};
+use store::pause::scope_of_list;
+use store::token_stream::AccessToken;
+use tracing::{Span, debug, info, warn};
 
 use super::{Delivery, record_attempt};
 use crate::good_token::TokenSearch;
 use crate::worker::Worker;
 
-/// ESI's own time to live of killmail lists, for the rare answer that ends a walk without saying one.
+/// ESI's own time to live of killmail lists, for answers that do not say one.
 const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
+/// What a page with an answer of 200 costs.
+const TOKENS_PER_PAGE: u32 = 2;
+/// How often a page may turn out not to exist, at the end of a list, before that is taken to be its end.
+const MISSING_PAGES_MAX: u32 = 5;
 
 pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delivery) -> Result<Outcome, StoreError> {
     Span::current().record("character.id", sync.character_id.get());
@@ -26,17 +31,16 @@ pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delive
     };
     record_attempt(claim.attempt);
     let mut to_fetch = Vec::new();
-    let verdict = match walk(worker, &mut claim, sync.mode, &mut to_fetch).await? {
+    let ended = walk(worker, &mut claim, sync.mode, &mut to_fetch, delivery).await?;
+    // References that were saved before the walk was cut are asked for all the same.
+    let mut follow_ups: Vec<Job> = Job::fetch_details(&to_fetch).collect();
+    let verdict = match ended {
         Ended::Finished => Verdict::Done,
         Ended::LeaseLost => Verdict::skipped("another worker has taken the list over"),
-        Ended::Cut(cut) => {
-            let verdict = cut.verdict(claim.attempt);
-            worker.store().finish_list(&claim, &verdict).await?;
-            verdict
-        }
+        Ended::Cut(cut) => cut.finish(worker, &claim, Job::SyncList(sync), &mut follow_ups).await?,
+        Ended::PageMissing { page } => page_missing(worker, &claim, page).await?,
     };
-    // References that were saved before the walk was cut are asked for all the same.
-    Ok(Outcome { verdict, follow_ups: Job::fetch_details(&to_fetch).collect() })
+    Ok(Outcome { verdict, follow_ups })
 }
 
 enum Ended {
@@ -44,6 +48,10 @@ enum Ended {
     Finished,
     LeaseLost,
     Cut(Cut),
+    /// ESI says that this page does not exist, though the page before it said otherwise.
+    PageMissing {
+        page: u32,
+    },
 }
 
 /// Why a list could not be worked through.
@@ -51,23 +59,58 @@ pub(crate) enum Cut {
     /// The reason of the character's tokens: the message is acknowledged, and the next tick looks at the row anew.
     Skip(NoToken),
     Failed(Failure),
+    /// This process is to stop: another one shall go on.
+    Stopped,
 }
 
 impl Cut {
-    pub(crate) fn unless_found(search: TokenSearch) -> Result<SecretString, Self> {
+    pub(crate) fn unless_found(search: TokenSearch) -> Result<AccessToken, Self> {
         match search {
             TokenSearch::Found(token) => Ok(token),
             TokenSearch::Nothing(reason) => Err(Self::Skip(reason)),
             TokenSearch::Failed(failure) => Err(Self::Failed(failure)),
+            TokenSearch::Stopped => Err(Self::Stopped),
         }
     }
 
-    pub(crate) fn verdict(self, attempt: u32) -> Verdict {
-        match self {
+    /// Finishes the row. `again` is the job that another process shall do when this one stops.
+    pub(crate) async fn finish(
+        self,
+        worker: &Worker,
+        claim: &ListClaim,
+        again: Job,
+        follow_ups: &mut Vec<Job>,
+    ) -> Result<Verdict, StoreError> {
+        let verdict = match self {
             Self::Skip(reason) => Verdict::skipped(reason.name()),
-            Self::Failed(failure) => domain::failure::decide(&failure, attempt, rand::random()),
-        }
+            Self::Failed(failure) => {
+                let tries = Tries { attempts: claim.attempt, refusals: 0 };
+                domain::failure::decide(&failure, tries, rand::random())
+            }
+            Self::Stopped => {
+                if worker.store().hand_over_list(claim).await? {
+                    follow_ups.push(again);
+                }
+                return Ok(Verdict::skipped("this worker stops: another one goes on"));
+            }
+        };
+        worker.store().finish_list(claim, &verdict).await?;
+        Ok(verdict)
     }
+}
+
+/// A list can become shorter while it is walked; but if what was taken for its end is a mistake of ESI, all behind it
+/// would be missed. So the page before is asked once more when ESI's copy of it has expired: its `X-Pages` decides.
+async fn page_missing(worker: &Worker, claim: &ListClaim, page: u32) -> Result<Verdict, StoreError> {
+    if claim.attempt >= MISSING_PAGES_MAX {
+        warn!(page, "the page does not exist: taken as the end of the list");
+        let finished = worker.store().finish_walk(claim, false, LIST_LIVES_FOR, rand::random()).await?;
+        return Ok(if finished { Verdict::Done } else { Verdict::skipped("another worker has taken the list over") });
+    }
+    let reason = format!("page {page} does not exist, though page {} said so", page - 1);
+    let verdict = Verdict::RetryAfter { delay: LIST_LIVES_FOR, reason, counted: Counted::Attempt };
+    worker.store().finish_list_at(claim, &verdict, page - 1).await?;
+    Ok(verdict)
 }
 
 async fn walk(
@@ -75,27 +118,37 @@ async fn walk(
     claim: &mut ListClaim,
     asked: SyncMode,
     to_fetch: &mut Vec<KillmailId>,
+    delivery: &Delivery,
 ) -> Result<Ended, StoreError> {
-    let mut token = match Cut::unless_found(worker.good_token(claim.character_id, None).await?) {
+    let bucket = scope_of_list(claim.character_id);
+    if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
+        return Ok(Ended::Cut(Cut::Failed(wait)));
+    }
+    let mut token = match Cut::unless_found(worker.good_token(claim.character_id, &delivery.stop).await?) {
         Ok(token) => token,
         Err(cut) => return Ok(Ended::Cut(cut)),
     };
     let start = list_walk::start(claim.resume_page, asked);
     // A validator is of use only for a list that was seen to its end: then "not changed" means "nothing to do".
-    let etag = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
+    let validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
     let mut page = start.first_page;
+    // Whether the page before this one said that this one exists.
+    let mut is_promised = false;
     loop {
-        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), CHARACTER_LIST_GROUP).await? {
+        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
             return Ok(Ended::Cut(Cut::Failed(wait)));
         }
-        let validator = if page == 1 { etag.as_deref() } else { None };
-        let answer = match ask(worker, claim, page, &mut token, validator).await? {
-            Ok(answer) => answer,
-            Err(Ending::WalkIsOver) => {
+        let etag = if page == 1 { validator.as_deref() } else { None };
+        let answer = match ask(worker, claim, page, &mut token, etag, delivery).await? {
+            Asked::Answer(answer) => answer,
+            Asked::NoSuchPage if page > 1 && (is_promised || page == start.first_page) => {
+                return Ok(Ended::PageMissing { page });
+            }
+            Asked::NoSuchPage => {
                 let finished = worker.store().finish_walk(claim, false, LIST_LIVES_FOR, rand::random()).await?;
                 return Ok(if finished { Ended::Finished } else { Ended::LeaseLost });
             }
-            Err(Ending::Cut(cut)) => return Ok(Ended::Cut(cut)),
+            Asked::Cut(cut) => return Ok(Ended::Cut(cut)),
         };
         let lives_for = answer.cache.lives_for;
         let (references, pages, etag) = match answer.value {
@@ -106,6 +159,9 @@ async fn walk(
             }
             ListPage::Page { references, pages, etag } => (references, pages, etag),
         };
+        is_promised = pages.is_some();
+        // As long as the end is not known there is one more page: better an answer of 404 than a hole.
+        let pages = pages.unwrap_or(page + 1);
         let listed =
             ListedPage { page, references: &references, pages, etag: etag.as_deref(), lives_for, mode: start.mode };
         let Some(saved) = worker.store().save_page(claim, listed, rand::random()).await? else {
@@ -114,55 +170,52 @@ async fn walk(
         info!(page, pages, references = references.len(), unseen = saved.unseen, "page saved");
         to_fetch.extend(saved.to_fetch);
         let Some(next_page) = saved.next_page else { return Ok(Ended::Finished) };
-        if let Some(budget) = answer.budget.filter(|budget| budget.remaining < TOKENS_PER_PAGE) {
+        if let Some(budget) = &answer.budget {
             // Everything that this walk has used comes back within one window.
-            let reason = format!("the budget of {} is used up for now", budget.group);
-            return Ok(Ended::Cut(Cut::Failed(Failure::is(FailureClass::Wait(budget.window), reason))));
+            worker.pauses.spare(worker.store(), &bucket, budget, TOKENS_PER_PAGE, budget.window).await?;
+        }
+        if delivery.stop.is_cancelled() {
+            return Ok(Ended::Cut(Cut::Stopped));
         }
         page = next_page;
     }
 }
 
-/// The rate-limit group of character lists, as ESI's specification names it.
-const CHARACTER_LIST_GROUP: &str = "char-killmail";
-/// What a page with an answer of 200 costs.
-const TOKENS_PER_PAGE: u32 = 2;
-
-enum Ending {
-    /// The page is behind the end by now.
-    WalkIsOver,
+enum Asked {
+    Answer(Answered<ListPage>),
+    NoSuchPage,
     Cut(Cut),
 }
 
-/// One page. A token that ESI does not take is refreshed once.
+/// One page. A token that ESI does not take is discarded, and another is tried once.
 async fn ask(
     worker: &Worker,
     claim: &ListClaim,
     page: u32,
-    token: &mut SecretString,
+    token: &mut AccessToken,
     etag: Option<&str>,
-) -> Result<Result<Answered<ListPage>, Ending>, StoreError> {
-    let mut refreshed = false;
+    delivery: &Delivery,
+) -> Result<Asked, StoreError> {
+    let mut is_second = false;
     loop {
-        let answer = worker.esi.killmail_list(claim.character_id, page, token, etag).await;
+        let answer = worker.esi.killmail_list(claim.character_id, page, &token.secret, etag).await;
         worker.count_answer("list", answer.as_ref().err());
         let error = match answer {
-            Ok(answer) => return Ok(Ok(answer)),
+            Ok(answer) => return Ok(Asked::Answer(answer)),
             Err(error) => error,
         };
         match error.kind() {
-            EsiErrorKind::PageDoesNotExist => return Ok(Err(Ending::WalkIsOver)),
-            EsiErrorKind::Unauthorized if !refreshed => {
-                refreshed = true;
-                match Cut::unless_found(worker.good_token(claim.character_id, Some(token)).await?) {
-                    Ok(renewed) => *token = renewed,
-                    Err(cut) => return Ok(Err(Ending::Cut(cut))),
-                }
-            }
-            _ => {
-                worker.pauses.remember(worker.store(), &error, CHARACTER_LIST_GROUP).await?;
-                return Ok(Err(Ending::Cut(Cut::Failed(error.failure()))));
-            }
+            EsiErrorKind::PageDoesNotExist => return Ok(Asked::NoSuchPage),
+            EsiErrorKind::Unauthorized => worker.store().discard_access_token(token).await?,
+            _ => worker.pauses.remember(worker.store(), &scope_of_list(claim.character_id), &error).await?,
+        }
+        if is_second || !matches!(error.kind(), EsiErrorKind::Unauthorized) {
+            return Ok(Asked::Cut(Cut::Failed(error.failure())));
+        }
+        is_second = true;
+        match Cut::unless_found(worker.good_token(claim.character_id, &delivery.stop).await?) {
+            Ok(another) => *token = another,
+            Err(cut) => return Ok(Asked::Cut(cut)),
         }
     }
 }
