@@ -6,6 +6,7 @@
 pub(crate) mod fetch_details;
 pub(crate) mod refresh_token;
 pub(crate) mod sync_list;
+mod walk;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

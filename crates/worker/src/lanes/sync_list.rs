@@ -1,26 +1,21 @@
-//! The list lane: make sure of a token, walk the list, remember the references, ask for the bodies.
+//! The list lane: claim the character, walk its list ([`walk`](super::walk)), ask for the bodies, finish.
 
 use std::time::Duration;
 
-use domain::list_walk;
 use domain::token::NoToken;
-use domain::{Counted, Failure, Job, KillmailId, Outcome, SyncList, SyncMode, Tries, Verdict};
-use esi::{Answered, EsiErrorKind, ListPage};
+use domain::{Counted, Failure, Job, Outcome, SyncList, Tries, Verdict};
 use store::StoreError;
 use store::list_job::ListClaim;
-use store::list_page::ListedPage;
-use store::pause::scope_of_list;
 use store::token_stream::AccessToken;
-use tracing::{Span, debug, info, warn};
+use tracing::{Span, warn};
 
+use super::walk::walk;
 use super::{Delivery, record_attempt};
 use crate::good_token::TokenSearch;
 use crate::worker::Worker;
 
 /// ESI's own time to live of killmail lists, for answers that do not say one.
-const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
-/// What a page with an answer of 200 costs.
-const TOKENS_PER_PAGE: u32 = 2;
+pub(super) const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
 /// How often a page may turn out not to exist, at the end of a list, before that is taken to be its end.
 const MISSING_PAGES_MAX: u32 = 5;
 
@@ -43,7 +38,7 @@ pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delive
     Ok(Outcome { verdict, follow_ups })
 }
 
-enum Ended {
+pub(super) enum Ended {
     /// The row is finished, with the last page.
     Finished,
     LeaseLost,
@@ -111,111 +106,4 @@ async fn page_missing(worker: &Worker, claim: &ListClaim, page: u32) -> Result<V
     let verdict = Verdict::RetryAfter { delay: LIST_LIVES_FOR, reason, counted: Counted::Attempt };
     worker.store().finish_list_at(claim, &verdict, page - 1).await?;
     Ok(verdict)
-}
-
-async fn walk(
-    worker: &Worker,
-    claim: &mut ListClaim,
-    asked: SyncMode,
-    to_fetch: &mut Vec<KillmailId>,
-    delivery: &Delivery,
-) -> Result<Ended, StoreError> {
-    let bucket = scope_of_list(claim.character_id);
-    if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
-        return Ok(Ended::Cut(Cut::Failed(wait)));
-    }
-    let mut token = match Cut::unless_found(worker.good_token(claim.character_id, &delivery.stop).await?) {
-        Ok(token) => token,
-        Err(cut) => return Ok(Ended::Cut(cut)),
-    };
-    let start = list_walk::start(claim.resume_page, asked);
-    // A validator is of use only for a list that was seen to its end: then "not changed" means "nothing to do".
-    let validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
-    let mut page = start.first_page;
-    // Whether the page before this one said that this one exists.
-    let mut is_promised = false;
-    loop {
-        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
-            return Ok(Ended::Cut(Cut::Failed(wait)));
-        }
-        let etag = if page == 1 { validator.as_deref() } else { None };
-        let answer = match ask(worker, claim, page, &mut token, etag, delivery).await? {
-            Asked::Answer(answer) => answer,
-            Asked::NoSuchPage if page > 1 && (is_promised || page == start.first_page) => {
-                return Ok(Ended::PageMissing { page });
-            }
-            Asked::NoSuchPage => {
-                let finished = worker.store().finish_walk(claim, false, LIST_LIVES_FOR, rand::random()).await?;
-                return Ok(if finished { Ended::Finished } else { Ended::LeaseLost });
-            }
-            Asked::Cut(cut) => return Ok(Ended::Cut(cut)),
-        };
-        let lives_for = answer.cache.lives_for;
-        let (references, pages, etag) = match answer.value {
-            ListPage::NotModified => {
-                debug!("the list has not changed");
-                let finished = worker.store().finish_walk(claim, true, lives_for, rand::random()).await?;
-                return Ok(if finished { Ended::Finished } else { Ended::LeaseLost });
-            }
-            ListPage::Page { references, pages, etag } => (references, pages, etag),
-        };
-        is_promised = pages.is_some();
-        // As long as the end is not known there is one more page: better an answer of 404 than a hole.
-        let pages = pages.unwrap_or(page + 1);
-        let listed =
-            ListedPage { page, references: &references, pages, etag: etag.as_deref(), lives_for, mode: start.mode };
-        let Some(saved) = worker.store().save_page(claim, listed, rand::random()).await? else {
-            return Ok(Ended::LeaseLost);
-        };
-        info!(page, pages, references = references.len(), unseen = saved.unseen, "page saved");
-        to_fetch.extend(saved.to_fetch);
-        let Some(next_page) = saved.next_page else { return Ok(Ended::Finished) };
-        if let Some(budget) = &answer.budget {
-            // Everything that this walk has used comes back within one window.
-            worker.pauses.spare(worker.store(), &bucket, budget, TOKENS_PER_PAGE, budget.window).await?;
-        }
-        if delivery.stop.is_cancelled() {
-            return Ok(Ended::Cut(Cut::Stopped));
-        }
-        page = next_page;
-    }
-}
-
-enum Asked {
-    Answer(Answered<ListPage>),
-    NoSuchPage,
-    Cut(Cut),
-}
-
-/// One page. A token that ESI does not take is discarded, and another is tried once.
-async fn ask(
-    worker: &Worker,
-    claim: &ListClaim,
-    page: u32,
-    token: &mut AccessToken,
-    etag: Option<&str>,
-    delivery: &Delivery,
-) -> Result<Asked, StoreError> {
-    let mut is_second = false;
-    loop {
-        let answer = worker.esi.killmail_list(claim.character_id, page, &token.secret, etag).await;
-        worker.count_answer("list", answer.as_ref().err());
-        let error = match answer {
-            Ok(answer) => return Ok(Asked::Answer(answer)),
-            Err(error) => error,
-        };
-        match error.kind() {
-            EsiErrorKind::PageDoesNotExist => return Ok(Asked::NoSuchPage),
-            EsiErrorKind::Unauthorized => worker.store().discard_access_token(token).await?,
-            _ => worker.pauses.remember(worker.store(), &scope_of_list(claim.character_id), &error).await?,
-        }
-        if is_second || !matches!(error.kind(), EsiErrorKind::Unauthorized) {
-            return Ok(Asked::Cut(Cut::Failed(error.failure())));
-        }
-        is_second = true;
-        match Cut::unless_found(worker.good_token(claim.character_id, &delivery.stop).await?) {
-            Ok(another) => *token = another,
-            Err(cut) => return Ok(Asked::Cut(cut)),
-        }
-    }
 }
