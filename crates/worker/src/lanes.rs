@@ -3,6 +3,7 @@
 //! A handler is a function from a job to an outcome. It claims its row, works, and finishes the row; whatever it
 //! cannot write because the database is away is tried again here, for as long as the delivery is ours.
 
+mod cut;
 pub(crate) mod fetch_details;
 pub(crate) mod refresh_token;
 pub(crate) mod sync_list;

@@ -4,7 +4,7 @@ use domain::{Job, Outcome, SyncList, TokenStreamId, Verdict};
 use store::StoreError;
 use tracing::{Span, debug};
 
-use super::sync_list::Cut;
+use super::cut::Cut;
 use super::{Delivery, record_attempt};
 use crate::worker::Worker;
 

@@ -1,21 +1,14 @@
 //! The list lane: claim the character, walk its list ([`walk`](super::walk)), ask for the bodies, finish.
 
-use std::time::Duration;
-
-use domain::token::NoToken;
-use domain::{Counted, Failure, Job, Outcome, SyncList, Tries, Verdict};
+use domain::{Counted, Job, Outcome, SyncList, Verdict};
 use store::StoreError;
 use store::list_job::ListClaim;
-use store::token_stream::AccessToken;
 use tracing::{Span, warn};
 
-use super::walk::walk;
+use super::walk::{Ended, LIST_LIVES_FOR, walk};
 use super::{Delivery, record_attempt};
-use crate::good_token::TokenSearch;
 use crate::worker::Worker;
 
-/// ESI's own time to live of killmail lists, for answers that do not say one.
-pub(super) const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
 /// How often a page may turn out not to exist, at the end of a list, before that is taken to be its end.
 const MISSING_PAGES_MAX: u32 = 5;
 
@@ -36,62 +29,6 @@ pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delive
         Ended::PageMissing { page } => page_missing(worker, &claim, page).await?,
     };
     Ok(Outcome { verdict, follow_ups })
-}
-
-pub(super) enum Ended {
-    /// The row is finished, with the last page.
-    Finished,
-    LeaseLost,
-    Cut(Cut),
-    /// ESI says that this page does not exist, though the page before it said otherwise.
-    PageMissing {
-        page: u32,
-    },
-}
-
-/// Why a list could not be worked through.
-pub(crate) enum Cut {
-    /// The reason of the character's tokens: the message is acknowledged, and the next tick looks at the row anew.
-    Skip(NoToken),
-    Failed(Failure),
-    /// This process is to stop: another one shall go on.
-    Stopped,
-}
-
-impl Cut {
-    pub(crate) fn unless_found(search: TokenSearch) -> Result<AccessToken, Self> {
-        match search {
-            TokenSearch::Found(token) => Ok(token),
-            TokenSearch::Nothing(reason) => Err(Self::Skip(reason)),
-            TokenSearch::Failed(failure) => Err(Self::Failed(failure)),
-            TokenSearch::Stopped => Err(Self::Stopped),
-        }
-    }
-
-    /// Finishes the row. `again` is the job that another process shall do when this one stops.
-    pub(crate) async fn finish(
-        self,
-        worker: &Worker,
-        claim: &ListClaim,
-        again: Job,
-        follow_ups: &mut Vec<Job>,
-    ) -> Result<Verdict, StoreError> {
-        let verdict = match self {
-            Self::Skip(reason) => Verdict::skipped(reason.name()),
-            Self::Failed(failure) => {
-                let tries = Tries { attempts: claim.attempt, refusals: 0 };
-                domain::failure::decide(&failure, tries, rand::random())
-            }
-            Self::Stopped => {
-                if worker.store().hand_over_list(claim).await? {
-                    follow_ups.push(again);
-                }
-                return Ok(Verdict::skipped("this worker stops: another one goes on"));
-            }
-        };
-        worker.store().finish_list(claim, &verdict).await?;
-        Ok(verdict)
-    }
 }
 
 /// A list can become shorter while it is walked; but if what was taken for its end is a mistake of ESI, all behind it

@@ -1,5 +1,7 @@
 //! Walking a list page by page: ask, save, decide whether there is another.
 
+use std::time::Duration;
+
 use domain::list_walk;
 use domain::{KillmailId, SyncMode};
 use esi::{Answered, EsiErrorKind, ListPage};
@@ -11,11 +13,24 @@ use store::token_stream::AccessToken;
 use tracing::{debug, info};
 
 use super::Delivery;
-use super::sync_list::{Cut, Ended, LIST_LIVES_FOR};
+use super::cut::Cut;
 use crate::worker::Worker;
 
+/// ESI's own time to live of killmail lists, for answers that do not say one.
+pub(super) const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
 /// What a page with an answer of 200 costs.
 const TOKENS_PER_PAGE: u32 = 2;
+
+pub(super) enum Ended {
+    /// The row is finished, with the last page.
+    Finished,
+    LeaseLost,
+    Cut(Cut),
+    /// ESI says that this page does not exist, though the page before it said otherwise.
+    PageMissing {
+        page: u32,
+    },
+}
 
 /// Bodies that are to be asked for are added to `to_fetch` as their page is saved.
 pub(super) async fn walk(
