@@ -63,8 +63,9 @@ create function json_bigint(member jsonb) returns bigint language sql immutable 
                 then (member #>> '{}')::numeric::bigint end
 $$;
 create function json_double(member jsonb) returns double precision language sql immutable parallel safe as $$
-    select case when jsonb_typeof(member) = 'number' and abs((member #>> '{}')::numeric) < 1e300
-                then (member #>> '{}')::double precision end
+    select case when jsonb_typeof(member) <> 'number' then null
+                when (member #>> '{}')::numeric = 0 then 0
+                when abs((member #>> '{}')::numeric) between 1e-300 and 1e300 then (member #>> '{}')::double precision end
 $$;
 create function json_boolean(member jsonb) returns boolean language sql immutable parallel safe as $$
     select case when jsonb_typeof(member) = 'boolean' then member::boolean end

@@ -181,12 +181,15 @@ impl Store {
         let health = claim.health.after_grant();
         let sealed = keyring.seal(claim.token_stream_id, TokenColumn::Access, granted.access_token);
         let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
-        // Without the lease it may still be the newest token; an older one is of no use to anybody.
+        release_slot(&mut transaction, claim).await?;
+        // Without the lease it may still be the newest token; an older one is of no use to anybody. It is the answer that
+        // somebody else's open lease may be telling of.
         let saved = sqlx::query!(
             r#"update token_stream
                set access_token_sealed = $3, expires_at = $4, owner_hash = coalesce($5, owner_hash),
                    granted_scopes = $6, state = $7, strikes = 0, first_refused_at = null, next_probe_at = null,
-                   last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now()
+                   last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
+                   lease_until = case when lease_until > now() then lease_until end
                where token_stream_id = $1 and refresh_token_version = $2
                  and (fence = $8 or expires_at is null or expires_at < $4)"#,
             claim.token_stream_id.get(),
@@ -201,7 +204,7 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::during(doing))?;
-        end_claim(&mut transaction, claim, false).await?;
+        end_lease(&mut transaction, claim, false).await?;
         transaction.commit().await.map_err(StoreError::during(doing))?;
         let is_saved = saved.rows_affected() == 1;
         Ok(is_saved.then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), sealed)))
@@ -223,7 +226,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let doing = "recording a refused refresh";
         let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
-        sqlx::query!(
+        release_slot(&mut transaction, claim).await?;
+        let remembered = sqlx::query!(
             r#"update token_stream
                set state = $3, strikes = $4, first_refused_at = $5, next_probe_at = $6,
                    last_error_code = $7, last_error = $8, last_error_at = now()
@@ -242,8 +246,9 @@ impl Store {
         .await
         .map_err(StoreError::during(doing))?;
         // Once an answer may have been lost, this stays so until a grant: every refusal after it can be its consequence.
-        let is_open = claim.lost_answer || answer == AnswerSeen::MayBeLost;
-        end_claim(&mut transaction, claim, is_open).await?;
+        // But not if the token has been replaced meanwhile: then it was not lost.
+        let is_open = remembered.rows_affected() == 1 && (claim.lost_answer || answer == AnswerSeen::MayBeLost);
+        end_lease(&mut transaction, claim, is_open).await?;
         transaction.commit().await.map_err(StoreError::during(doing))
     }
 
@@ -254,19 +259,19 @@ impl Store {
     pub async fn finish_lost_race(&self, claim: &RefreshClaim) -> Result<(), StoreError> {
         let doing = "ending a refresh";
         let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
-        end_claim(&mut transaction, claim, false).await?;
+        release_slot(&mut transaction, claim).await?;
+        end_lease(&mut transaction, claim, false).await?;
         transaction.commit().await.map_err(StoreError::during(doing))
     }
 }
 
 /// The lease ends if it is still ours, whatever the row says. One that ends `open` stands in the past, as if we had died
 /// with it: that is what tells the next claim of a lost answer.
-async fn end_claim(
+async fn end_lease(
     transaction: &mut Transaction<'_, Postgres>,
     claim: &RefreshClaim,
     open: bool,
 ) -> Result<(), StoreError> {
-    let doing = "ending a refresh";
     sqlx::query!(
         r#"update token_stream set lease_until = case when $3 then now() end
            where token_stream_id = $1 and fence = $2"#,
@@ -276,7 +281,12 @@ async fn end_claim(
     )
     .execute(&mut **transaction)
     .await
-    .map_err(StoreError::during(doing))?;
+    .map_err(StoreError::during("ending the lease on a token stream"))?;
+    Ok(())
+}
+
+/// Before the stream's row is touched: claims lock the slot first and the stream second, and so does everybody.
+async fn release_slot(transaction: &mut Transaction<'_, Postgres>, claim: &RefreshClaim) -> Result<(), StoreError> {
     sqlx::query!(
         "update sso_slot set lease_until = '-infinity' where slot = $1 and lease_until = $2",
         claim.slot.number,
@@ -284,7 +294,7 @@ async fn end_claim(
     )
     .execute(&mut **transaction)
     .await
-    .map_err(StoreError::during(doing))?;
+    .map_err(StoreError::during("releasing a slot for token calls"))?;
     Ok(())
 }
 

@@ -73,10 +73,18 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<usize, StoreError> {
     let mut connection = pool.acquire().await.map_err(StoreError::during("migrating the database"))?;
     // The migrator takes the same lock again; held around it, two migrations at once come one after the other, and
     // each knows what it did itself.
+    // Neither waiting for that nor a migration of a large table has to be done in the time of an ordinary query.
+    sqlx::query("set statement_timeout = 0")
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::during("migrating the database"))?;
     connection.lock().await.map_err(StoreError::Migrate)?;
     let migrated = migrate_locked(&mut connection).await;
-    connection.unlock().await.map_err(StoreError::Migrate)?;
-    migrated
+    let unlocked = connection.unlock().await.map_err(StoreError::Migrate);
+    // The connection must not go on without the limit.
+    connection.close().await.map_err(StoreError::during("migrating the database"))?;
+    let migrated = migrated?;
+    unlocked.map(|()| migrated)
 }
 
 async fn migrate_locked(connection: &mut PgConnection) -> Result<usize, StoreError> {

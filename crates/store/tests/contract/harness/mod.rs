@@ -1,0 +1,116 @@
+//! A database of its own for every test, dropped at the end, also when the test panics.
+//!
+//! [`look`] reads and moves rows, [`arrange`] brings the rows that a test begins with, [`real_killmails`] holds bodies
+//! that ESI has really sent.
+
+pub(crate) mod arrange;
+pub(crate) mod look;
+pub(crate) mod real_killmails;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use store::{Keyring, Store, scratch};
+use tokio::sync::{Barrier, Mutex};
+use tokio::task::JoinSet;
+
+const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1:5432/postgres";
+/// A test does one thing after another; those that do not use [`at_once`].
+const CONNECTIONS_MAX: u32 = 2;
+/// A test that takes this long waits for something that will not come.
+const LONGEST_TEST: Duration = Duration::from_secs(120);
+/// The bytes 0 to 31, in base64.
+const KEY: &str = "contract:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// What a test is given. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    pub(crate) keyring: Keyring,
+    pub(crate) url: SecretString,
+    pool: PgPool,
+}
+
+impl Database {
+    async fn open(url: SecretString) -> Self {
+        let store = Store::connect_unchecked(&url, "killfleet-contract", CONNECTIONS_MAX).await.unwrap();
+        let keyring = Keyring::parse(&SecretString::from(KEY)).unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect(url.expose_secret()).await.unwrap();
+        Self { store, keyring, url, pool }
+    }
+}
+
+/// Runs a test on a migrated database.
+pub(crate) fn contract<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running) {
+    run(test, true);
+}
+
+/// Runs a test on a database without any table.
+pub(crate) fn contract_without_schema<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running) {
+    run(test, false);
+}
+
+fn run<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running, migrated: bool) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = server();
+    let url = runtime.block_on(async {
+        if migrated { scratch::create_migrated(&server).await } else { scratch::create(&server).await }
+    });
+    let url = url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure()));
+    // A panic comes back as a value, so that the database is dropped before it goes on.
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let test = async { test(Database::open(url.clone()).await).await };
+            let in_time = tokio::time::timeout(LONGEST_TEST, test).await;
+            in_time.expect("the test waits for something that does not come");
+        });
+    }));
+    let dropped = runtime.block_on(scratch::drop(&url));
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+    dropped.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own setting, which no process of the fleet reads")]
+fn server() -> SecretString {
+    let url = std::env::var("KILLFLEET_TEST_DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
+    SecretString::from(url)
+}
+
+/// Makes one call for every input, all of them at once and each as a process of its own would: on a connection that
+/// is open already. Gives what came of each, in no order.
+pub(crate) async fn at_once<Input, Running, Output>(
+    database: &Database,
+    inputs: impl IntoIterator<Item = Input>,
+    call: impl Fn(Database, Input) -> Running,
+) -> Vec<Output>
+where
+    Running: Future<Output = Output> + Send + 'static,
+    Output: Send + 'static,
+{
+    // One crowd at a time, however many tests run side by side: a server takes 100 connections.
+    static CROWD: Mutex<()> = Mutex::const_new(());
+    let _crowd = CROWD.lock().await;
+    let mut calls = Vec::new();
+    for input in inputs {
+        let store = Store::connect_unchecked(&database.url, "killfleet-contract", 1).await.unwrap();
+        calls.push((store.clone(), call(Database { store, ..database.clone() }, input)));
+    }
+    // All of them wait for the last one: what follows the barrier is begun together.
+    let start = Arc::new(Barrier::new(calls.len()));
+    let mut running = JoinSet::new();
+    for (store, call) in calls {
+        let start = start.clone();
+        running.spawn(async move {
+            start.wait().await;
+            let output = call.await;
+            store.close().await;
+            output
+        });
+    }
+    running.join_all().await
+}
