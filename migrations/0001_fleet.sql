@@ -16,6 +16,8 @@ create table character (
     resume_page       integer              default 1 check (resume_page > 0),
     hinted_at         timestamptz,
     lease_until       timestamptz,
+    -- The message that the lease was taken for: only its redelivery proves that the holder is gone.
+    lease_job_id      uuid,
     fence             bigint      not null default 0,
     attempt           integer     not null default 0,
     last_synced_at    timestamptz,
@@ -69,6 +71,7 @@ create table killmail_ref (
     due_at        timestamptz not null default now(),
     hinted_at     timestamptz,
     lease_until   timestamptz,
+    lease_job_id  uuid,
     fence         bigint      not null default 0,
     attempt       integer     not null default 0,
     -- Answers that spoke against this killmail itself: enough of them park it. An outage is not counted here.

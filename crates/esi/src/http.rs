@@ -58,7 +58,11 @@ pub struct Http {
 
 /// There is no answer: why, in words that hold no secret.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NoAnswer(pub(crate) String);
+pub(crate) struct NoAnswer {
+    pub(crate) why: String,
+    /// The request may have reached the server.
+    pub(crate) was_sent: bool,
+}
 
 impl Http {
     /// `contact` is how CCP reaches the operator, best an e-mail address (ESI documentation, "User-Agent").
@@ -101,7 +105,8 @@ impl Http {
 
     /// Sends, and reads the answer to its end or to its bound.
     pub(crate) async fn exchange(&self, request: RequestBuilder) -> Result<RawAnswer, NoAnswer> {
-        let response = request.send().await.map_err(|error| NoAnswer(in_words(&error)))?;
+        let response =
+            request.send().await.map_err(|error| NoAnswer { why: in_words(&error), was_sent: !error.is_connect() })?;
         Ok(RawAnswer::read(response).await)
     }
 }

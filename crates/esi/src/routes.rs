@@ -130,7 +130,7 @@ impl Esi {
         self.http
             .exchange(request)
             .await
-            .map_err(|NoAnswer(why)| EsiError::without_answer(call, EsiErrorKind::Unreachable(why)).logged())
+            .map_err(|NoAnswer { why, .. }| EsiError::without_answer(call, EsiErrorKind::Unreachable(why)).logged())
     }
 }
 

@@ -68,8 +68,8 @@ impl Sso {
     /// refresh token that was sent may be worthless from now on.
     ///
     /// # Errors
-    /// [`RefreshError`] tells the user's refusals from ours and from trouble that passes. A transient error does not
-    /// tell whether EVE SSO did the refresh: the answer may have been lost on its way.
+    /// [`RefreshError`] tells the user's refusals from ours and from trouble that passes. Of the
+    /// transient ones only [`Trouble::NotSent`] tells that EVE SSO did nothing: other answers may have been lost.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, RefreshError> {
         let token_url = self.discovery.token_url(&self.http).await;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
@@ -79,8 +79,11 @@ impl Sso {
             .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
             // Form encoding matters: the tokens hold `+`, `/` and `=`.
             .form(&form);
-        let raw =
-            self.http.exchange(request).await.map_err(|NoAnswer(why)| RefreshError::from(Trouble::Unreachable(why)))?;
+        let no_answer = |NoAnswer { why, was_sent }| match was_sent {
+            true => RefreshError::from(Trouble::Unreachable(why)),
+            false => RefreshError::from(Trouble::NotSent(why)),
+        };
+        let raw = self.http.exchange(request).await.map_err(no_answer)?;
         if raw.is_success() {
             grant::read(&raw).map_err(|why| Trouble::Unreadable(why).into())
         } else {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::{Counted, KillmailHash, KillmailId, KillmailRef, Tries, Verdict};
 
+use crate::lease::Claimant;
 use crate::{Store, StoreError, lease};
 
 /// A wanted killmail that we alone may fetch, until [`lease::DETAIL`] has passed.
@@ -25,15 +26,14 @@ pub struct NewKillmail<'a> {
 }
 
 impl Store {
-    /// Those of the given killmails that are still wanted and in nobody's hands. With `take_over` a lease in force
-    /// does not count: the broker said that its holder lost the message.
+    /// Those of the given killmails that are still wanted and in nobody's hands.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_details(
         &self,
         killmail_ids: &[KillmailId],
-        take_over: bool,
+        claimant: Claimant,
     ) -> Result<Vec<DetailClaim>, StoreError> {
         let ids: Vec<i64> = killmail_ids.iter().map(|id| id.get()).collect();
         // Locked rows are waited for, in one order: skipping them would leave their hint without anybody to act on it.
@@ -41,16 +41,18 @@ impl Store {
             r#"with free as (
                    select killmail_id from killmail_ref
                    where killmail_id = any($1) and state = 'wanted'
-                     and (lease_until is null or lease_until <= now() or $2)
+                     and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
                      and (hinted_at is not null or due_at <= now())
                    order by killmail_id
                    for update)
                update killmail_ref r
-               set lease_until = now() + make_interval(secs => $3), fence = r.fence + 1, attempt = r.attempt + 1
+               set lease_until = now() + make_interval(secs => $4), lease_job_id = $2, fence = r.fence + 1,
+                   attempt = r.attempt + 1
                from free where free.killmail_id = r.killmail_id
                returning r.killmail_id, r.killmail_hash, r.attempt, r.refusals, r.fence"#,
             &ids,
-            take_over,
+            claimant.job_id,
+            claimant.take_over,
             lease::seconds(lease::DETAIL)
         )
         .fetch_all(&self.pool)

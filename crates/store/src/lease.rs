@@ -3,6 +3,17 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
+/// Who asks for a claim: the message that is being worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimant {
+    pub job_id: Uuid,
+    /// The message has been delivered before, and whoever had it then is gone: a lease that was taken for this very
+    /// message does not count. One that another message's holder has taken does, for that one may well be alive.
+    pub take_over: bool,
+}
+
 /// A hint that nobody has acted on for this long is given again by the next tick.
 pub const HINT_STALE_AFTER: Duration = Duration::from_secs(300);
 /// Renewed with every page. Between two pages there is a call (30 s at the most), and there can be a wait for somebody

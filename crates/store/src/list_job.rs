@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::{CharacterId, Counted, Verdict, tier};
 use sqlx::{Postgres, Transaction};
 
+use crate::lease::Claimant;
 use crate::{Store, StoreError, lease};
 
 /// A list that we alone may work on, until [`lease::LIST`] has passed since the last page.
@@ -33,25 +34,26 @@ const PARKED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Store {
     /// None when there is nothing to do: the job is done, another worker has it, or ESI's copy has not expired.
-    /// With `take_over` a lease in force does not count: the broker said that its holder lost the message.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_list(
         &self,
         character_id: CharacterId,
-        take_over: bool,
+        claimant: Claimant,
     ) -> Result<Option<ListClaim>, StoreError> {
         let row = sqlx::query!(
             r#"update character
-               set lease_until = now() + make_interval(secs => $3), fence = fence + 1, attempt = attempt + 1
+               set lease_until = now() + make_interval(secs => $4), lease_job_id = $2, fence = fence + 1,
+                   attempt = attempt + 1
                where character_id = $1
-                 and (lease_until is null or lease_until <= now() or $2)
+                 and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
                  and (hinted_at is not null or next_sync_at <= now())
                  and (list_expires_at is null or list_expires_at <= now() or resume_page > 1)
                returning attempt, resume_page, list_etag, fence, now() as "now!""#,
             character_id.get(),
-            take_over,
+            claimant.job_id,
+            claimant.take_over,
             lease::seconds(lease::LIST)
         )
         .fetch_optional(&self.pool)

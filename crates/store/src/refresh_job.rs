@@ -56,6 +56,7 @@ pub enum RefreshStart {
 /// Whether a call that brought no token was answered at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerSeen {
+    /// Or there was nothing to answer: the call did not leave us.
     Yes,
     /// It broke off or ran out of time: the provider may have replaced the refresh token all the same.
     MayBeLost,

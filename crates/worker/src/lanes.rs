@@ -16,6 +16,7 @@ use broker::Delivered;
 use domain::{FailureClass, Job, Outcome, Verdict};
 use service::metrics as names;
 use store::StoreError;
+use store::lease::Claimant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error, field, info, info_span, warn};
 
@@ -24,8 +25,7 @@ use crate::worker::Worker;
 /// What a handler needs to know about the delivery, beyond the job.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    /// The broker has delivered this before, and its last holder is gone: its lease does not count.
-    pub(crate) take_over: bool,
+    pub(crate) claimant: Claimant,
     pub(crate) stop: CancellationToken,
 }
 
@@ -55,7 +55,8 @@ pub async fn handle(worker: Arc<Worker>, delivered: Delivered, stop: Cancellatio
     let running = metrics::gauge!(names::JOBS_RUNNING, "kind" => kind);
     running.increment(1.0);
     let started = Instant::now();
-    let delivery = Delivery { take_over: delivered.redelivered, stop };
+    let claimant = Claimant { job_id: message.job_id, take_over: delivered.redelivered };
+    let delivery = Delivery { claimant, stop };
     let outcome = until_recorded(&worker, &message.job, delivery).instrument(span.clone()).await;
     running.decrement(1.0);
     let verdict = outcome.verdict.name();
@@ -103,7 +104,7 @@ async fn until_recorded(worker: &Worker, job: &Job, mut delivery: Delivery) -> O
         }
         wait = (wait * 2).min(LONGEST_WAIT);
         // What the failed run has claimed is ours.
-        delivery.take_over = true;
+        delivery.claimant.take_over = true;
     }
 }
 

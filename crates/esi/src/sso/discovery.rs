@@ -8,7 +8,7 @@ use tracing::warn;
 use url::Url;
 
 use crate::address;
-use crate::http::{Http, NoAnswer};
+use crate::http::Http;
 
 /// The two endpoints that we use.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl Discovery {
 
     async fn ask(&self, http: &Http) -> Result<Endpoints, String> {
         let request = http.get(self.document_url.clone()).timeout(http.limits().metadata);
-        let raw = http.exchange(request).await.map_err(|NoAnswer(why)| why)?;
+        let raw = http.exchange(request).await.map_err(|no_answer| no_answer.why)?;
         if raw.status != StatusCode::OK {
             return Err(format!("it answered {}", raw.status));
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::discovery::Discovery;
-use crate::http::{Http, NoAnswer};
+use crate::http::Http;
 
 /// Keys by the two things that a token's header names: a key is never used with another algorithm than its own.
 type KeySet = HashMap<(String, Algorithm), DecodingKey>;
@@ -75,7 +75,7 @@ impl KeyCache {
 
 async fn fetch(http: &Http, discovery: &Discovery) -> Result<KeySet, String> {
     let request = http.get(discovery.jwks_url(http).await).timeout(http.limits().metadata);
-    let raw = http.exchange(request).await.map_err(|NoAnswer(why)| why)?;
+    let raw = http.exchange(request).await.map_err(|no_answer| no_answer.why)?;
     if raw.status != StatusCode::OK {
         return Err(format!("it answered {}", raw.status));
     }

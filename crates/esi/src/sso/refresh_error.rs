@@ -46,8 +46,12 @@ pub enum Trouble {
     Redirected { status: u16, target: String },
     #[error("its answer is unreadable: {0}")]
     Unreadable(String),
+    /// No answer, or not to its end: the refresh may have been done all the same.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
+    /// There was no connection: the refresh token did not leave us.
+    #[error("it cannot be reached: {0}")]
+    NotSent(String),
 }
 
 impl From<Trouble> for RefreshError {
@@ -99,7 +103,7 @@ impl RefreshError {
                 Trouble::Unavailable { .. } => "sso_unavailable",
                 Trouble::Redirected { .. } => "sso_redirected",
                 Trouble::Unreadable(_) => "sso_unreadable",
-                Trouble::Unreachable(_) => "sso_unreachable",
+                Trouble::Unreachable(_) | Trouble::NotSent(_) => "sso_unreachable",
             },
         }
     }

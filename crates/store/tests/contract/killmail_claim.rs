@@ -2,7 +2,7 @@
 
 use domain::{Counted, KillmailId, Verdict};
 
-use crate::harness::arrange::{killmail, new_killmail, reference, references, small_body, sorted};
+use crate::harness::arrange::{claimant, killmail, new_killmail, reference, references, small_body, sorted};
 use crate::harness::{at_once, contract};
 
 /// What a row is like, and whether it can be claimed: plainly, and by one who takes over.
@@ -11,7 +11,7 @@ const CASES: [(&str, [bool; 2]); 9] = [
     ("hinted_at = null", [true; 2]),
     ("hinted_at = null, due_at = now() + interval '1 minute'", [false; 2]),
     ("hinted_at = now(), due_at = now() + interval '1 minute'", [true; 2]),
-    ("lease_until = now() + interval '1 minute'", [false, true]),
+    ("lease_until = now() + interval '1 minute', lease_job_id = '00000000-0000-0000-0000-000000000001'", [false, true]),
     ("lease_until = now() - interval '1 second'", [true; 2]),
     ("state = 'stored'", [false; 2]),
     ("state = 'invalid'", [false; 2]),
@@ -32,7 +32,7 @@ fn table_of_what_can_be_claimed() {
             }
             let expected: Vec<i64> =
                 ids.clone().zip(CASES).filter(|(_, (_, free))| free[index]).map(|(id, _)| id).collect();
-            let claims = database.store.claim_details(&asked, take_over).await.unwrap();
+            let claims = database.store.claim_details(&asked, claimant(take_over)).await.unwrap();
             assert_eq!(sorted(claims.iter().map(|claim| claim.reference.killmail_id)), expected, "{take_over}");
             for claim in claims {
                 assert_eq!(claim.reference, reference(claim.reference.killmail_id.get()));
@@ -51,7 +51,7 @@ fn twenty_claims_at_once_hand_out_each_killmail_once() {
             ids
         });
         let claims = at_once(&database, orders, |database, ids| async move {
-            database.store.claim_details(&ids, false).await.unwrap()
+            database.store.claim_details(&ids, claimant(false)).await.unwrap()
         })
         .await;
         let ids = claims.iter().flatten().map(|claim| claim.reference.killmail_id);
@@ -66,7 +66,7 @@ fn of_two_claims_the_later_one_stores() {
     contract(|database| async move {
         database.wanted(&references([1])).await;
         let first = database.detail(1).await;
-        let second = database.store.claim_details(&[killmail(1)], true).await.unwrap().remove(0);
+        let second = database.store.claim_details(&[killmail(1)], claimant(true)).await.unwrap().remove(0);
         assert_eq!((first.tries.attempts, second.tries.attempts), (1, 2));
         let body = small_body(1);
         let before = database.contents().await;
@@ -89,7 +89,7 @@ fn a_lost_lease_leaves_no_verdict() {
     contract(|database| async move {
         database.wanted(&references([1])).await;
         let lost = database.detail(1).await;
-        let held = database.store.claim_details(&[killmail(1)], true).await.unwrap().remove(0);
+        let held = database.store.claim_details(&[killmail(1)], claimant(true)).await.unwrap().remove(0);
         let before = database.contents().await;
         let delay = std::time::Duration::from_secs(60);
         let later = Verdict::RetryAfter { delay, reason: "503".to_owned(), counted: Counted::Attempt };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Counted, KillmailHash, KillmailRef, Tries, Verdict};
 
-use crate::harness::arrange::{killmail, listed, references, sorted};
+use crate::harness::arrange::{claimant, killmail, listed, references, sorted};
 use crate::harness::contract;
 
 #[test]
@@ -32,7 +32,7 @@ fn what_was_given_up_stays_so_until_a_list_shows_another_hash() {
         let saved = database.store.save_page(&mut claim, listed(&same, 1, 1), 0.5).await.unwrap().unwrap();
         assert!(saved.to_fetch.is_empty());
         assert_eq!(database.rows(look).await, given_up);
-        assert!(database.store.claim_details(&[10, 11].map(killmail), true).await.unwrap().is_empty());
+        assert!(database.store.claim_details(&[10, 11].map(killmail), claimant(true)).await.unwrap().is_empty());
 
         let hash = KillmailHash::parse("ab".repeat(20)).unwrap();
         let other = [10, 11].map(|id| KillmailRef { killmail_id: killmail(id), killmail_hash: hash.clone() });

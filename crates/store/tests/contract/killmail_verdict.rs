@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Counted, Tries, Verdict};
 use serde_json::json;
 
-use crate::harness::arrange::{killmail, references, sorted};
+use crate::harness::arrange::{claimant, killmail, references, sorted};
 use crate::harness::{Database, contract};
 
 const ROW: &str = "select state, attempt, refusals, last_reason, hinted_at is null and lease_until is null as free, \
@@ -52,7 +52,10 @@ fn every_verdict_is_remembered_and_ends_the_claim() {
             assert!((delay - f64::from(seconds)).abs() <= 5.0, "{delay} s after {verdict:?}");
             free_again(&database).await;
         }
-        assert!(database.store.claim_details(&[killmail(1)], true).await.unwrap().is_empty(), "parked is parked");
+        assert!(
+            database.store.claim_details(&[killmail(1)], claimant(true)).await.unwrap().is_empty(),
+            "parked is parked"
+        );
     });
 }
 
@@ -68,7 +71,7 @@ fn an_invalid_killmail_is_never_asked_for_again() {
         assert_eq!(row, expected);
         assert_eq!(database.store.count_due_killmails().await.unwrap(), 0);
         free_again(&database).await;
-        assert!(database.store.claim_details(&[killmail(1)], true).await.unwrap().is_empty());
+        assert!(database.store.claim_details(&[killmail(1)], claimant(true)).await.unwrap().is_empty());
         assert!(!database.store.mark_invalid(&claim, "twice").await.unwrap());
     });
 }
@@ -77,11 +80,11 @@ fn an_invalid_killmail_is_never_asked_for_again() {
 fn what_is_handed_over_keeps_its_hint_and_costs_no_attempt() {
     contract(|database| async move {
         database.wanted(&references(1..=4)).await;
-        let mut claims = database.store.claim_details(&[1, 2, 3, 4].map(killmail), false).await.unwrap();
+        let mut claims = database.store.claim_details(&[1, 2, 3, 4].map(killmail), claimant(false)).await.unwrap();
         claims.sort_by_key(|claim| claim.reference.killmail_id);
         // One of them is done, one was taken over; the hints have grown old meanwhile.
         assert!(database.store.mark_invalid(&claims[0], "422").await.unwrap());
-        let taken_over = database.store.claim_details(&[killmail(2)], true).await.unwrap().remove(0);
+        let taken_over = database.store.claim_details(&[killmail(2)], claimant(true)).await.unwrap().remove(0);
         database.run("update killmail_ref set hinted_at = now() - interval '1 hour' where killmail_id > 1").await;
         let before = database.rows("select * from killmail_ref where killmail_id < 3 order by killmail_id").await;
         assert_eq!(sorted(database.store.hand_over_details(&claims).await.unwrap()), [3, 4]);
@@ -100,10 +103,10 @@ fn what_is_put_off_costs_no_attempt_and_only_by_whoever_holds_it() {
     contract(|database| async move {
         database.wanted(&references(1..=4)).await;
         assert!(database.store.finish_detail(&database.detail(1).await, &retry(0, Counted::Refusal)).await.unwrap());
-        let mut claims = database.store.claim_details(&[1, 2, 3, 4].map(killmail), false).await.unwrap();
+        let mut claims = database.store.claim_details(&[1, 2, 3, 4].map(killmail), claimant(false)).await.unwrap();
         claims.sort_by_key(|claim| claim.reference.killmail_id);
         // One of them was taken over, one is done.
-        let taken_over = database.store.claim_details(&[killmail(3)], true).await.unwrap().remove(0);
+        let taken_over = database.store.claim_details(&[killmail(3)], claimant(true)).await.unwrap().remove(0);
         assert!(database.store.mark_invalid(&claims[3], "422").await.unwrap());
         let others = "select * from killmail_ref where killmail_id > 2 order by killmail_id";
         let before = database.rows(others).await;
@@ -117,7 +120,10 @@ fn what_is_put_off_costs_no_attempt_and_only_by_whoever_holds_it() {
                     "last_reason": "the budget is used up", "lease_until": null, "later": true })
         };
         assert_eq!(database.rows(look).await, [put_off(1, 1), put_off(2, 0)]);
-        assert!(database.store.claim_details(&[1, 2].map(killmail), true).await.unwrap().is_empty(), "not due yet");
+        assert!(
+            database.store.claim_details(&[1, 2].map(killmail), claimant(true)).await.unwrap().is_empty(),
+            "not due yet"
+        );
         assert!(database.store.mark_invalid(&taken_over, "422").await.unwrap());
         database.store.put_off_details(&[], Duration::ZERO, "nothing").await.unwrap();
     });

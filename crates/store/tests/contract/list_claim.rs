@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Counted, Verdict};
 use store::due::DueFilter;
 
-use crate::harness::arrange::{character, listed, references};
+use crate::harness::arrange::{character, claimant, killmail, listed, other_claimant, references};
 use crate::harness::{at_once, contract};
 
 /// What a row is like, and whether it can be claimed: plainly, and by one who takes over.
@@ -14,7 +14,7 @@ const CASES: [(&str, [bool; 2]); 11] = [
     ("next_sync_at = now() + interval '1 minute'", [false; 2]),
     ("next_sync_at = now() + interval '1 minute', hinted_at = now()", [true; 2]),
     ("next_sync_at = now() + interval '1 minute', hinted_at = now() - interval '1 day'", [true; 2]),
-    ("lease_until = now() + interval '1 minute'", [false, true]),
+    ("lease_until = now() + interval '1 minute', lease_job_id = '00000000-0000-0000-0000-000000000001'", [false, true]),
     ("lease_until = now() - interval '1 second'", [true; 2]),
     ("lease_until = now() + interval '1 minute', next_sync_at = now() + interval '1 minute'", [false; 2]),
     ("list_expires_at = now() + interval '1 minute', hinted_at = now()", [false; 2]),
@@ -31,12 +31,15 @@ fn table_of_what_can_be_claimed() {
                 let pilot = database.character(case + 100 * i64::from(take_over)).await;
                 database.run(format!("update character set {columns} where character_id = {pilot}")).await;
                 let before = database.contents().await;
-                let claim = database.store.claim_list(pilot, take_over).await.unwrap();
+                let claim = database.store.claim_list(pilot, claimant(take_over)).await.unwrap();
                 assert_eq!(claim.is_some(), expected[index], "{columns}, take over: {take_over}");
                 assert!(claim.is_some() || database.contents().await == before, "{columns}");
             }
         }
-        assert!(database.store.claim_list(character(999), true).await.unwrap().is_none(), "nobody of that id");
+        assert!(
+            database.store.claim_list(character(999), claimant(true)).await.unwrap().is_none(),
+            "nobody of that id"
+        );
     });
 }
 
@@ -52,7 +55,7 @@ fn a_claim_holds_for_five_minutes_and_every_page_renews_it() {
         let page = references([1]);
         assert!(database.store.save_page(&mut claim, listed(&page, 1, 2), 0.5).await.unwrap().is_some());
         assert!((290.0..=300.0).contains(&database.number(left).await));
-        assert!(database.store.claim_list(pilot, false).await.unwrap().is_none());
+        assert!(database.store.claim_list(pilot, claimant(false)).await.unwrap().is_none());
     });
 }
 
@@ -61,10 +64,28 @@ fn twenty_claims_at_once_give_the_list_to_one() {
     contract(|database| async move {
         let pilot = database.character(1).await;
         let claims = at_once(&database, [pilot; 20], |database, pilot| async move {
-            database.store.claim_list(pilot, false).await.unwrap()
+            database.store.claim_list(pilot, claimant(false)).await.unwrap()
         })
         .await;
         assert_eq!(claims.iter().flatten().count(), 1);
+    });
+}
+
+/// Of two messages about one row, the one that comes again says nothing about the holder of the other.
+#[test]
+fn another_messages_redelivery_takes_nothing_over() {
+    contract(|database| async move {
+        let pilot = database.character(1).await;
+        database.list(pilot).await;
+        assert!(database.store.claim_list(pilot, other_claimant()).await.unwrap().is_none());
+        database.wanted(&references([1])).await;
+        database.detail(1).await;
+        assert!(database.store.claim_details(&[killmail(1)], other_claimant()).await.unwrap().is_empty());
+
+        database.run("update character set lease_until = now()").await;
+        database.run("update killmail_ref set lease_until = now()").await;
+        assert!(database.store.claim_list(pilot, other_claimant()).await.unwrap().is_some());
+        assert_eq!(database.store.claim_details(&[killmail(1)], other_claimant()).await.unwrap().len(), 1);
     });
 }
 
@@ -76,7 +97,7 @@ fn whoever_was_taken_over_from_writes_nothing() {
         let mut old = database.list(pilot).await;
         let page = references([1, 2]);
         assert!(database.store.save_page(&mut old, listed(&page, 1, 3), 0.5).await.unwrap().is_some());
-        let mut taken_over = database.store.claim_list(pilot, true).await.unwrap().expect("taken over");
+        let mut taken_over = database.store.claim_list(pilot, claimant(true)).await.unwrap().expect("taken over");
         assert_eq!((taken_over.attempt, taken_over.resume_page), (2, Some(2)));
 
         let before = database.contents().await;

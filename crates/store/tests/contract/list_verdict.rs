@@ -6,7 +6,7 @@ use domain::{Counted, Verdict};
 use serde_json::json;
 use store::due::DueFilter;
 
-use crate::harness::arrange::{listed, references};
+use crate::harness::arrange::{claimant, listed, references};
 use crate::harness::{Database, contract};
 
 fn retry(seconds: u64, counted: Counted) -> Verdict {
@@ -85,7 +85,10 @@ fn a_failure_in_the_middle_keeps_what_was_saved() {
         assert!(database.store.finish_list(&claim, &retry(60, Counted::Attempt)).await.unwrap());
         let row = database.row("select pages, references_new, verdict from sync_run").await;
         assert_eq!(row, json!({ "pages": 1, "references_new": 2, "verdict": "retry" }));
-        assert!(database.store.claim_list(pilot, false).await.unwrap().is_none(), "not due before a minute is over");
+        assert!(
+            database.store.claim_list(pilot, claimant(false)).await.unwrap().is_none(),
+            "not due before a minute is over"
+        );
         database.run("update character set next_sync_at = next_sync_at - interval '61 seconds'").await;
         assert_eq!(database.list(pilot).await.resume_page, Some(2));
     });
@@ -139,7 +142,7 @@ fn a_list_that_ends_at_a_page_goes_on_there() {
         assert!(database.store.finish_list(&claim, &retry(0, Counted::Nothing)).await.unwrap());
         let lost = database.list(pilot).await;
         assert_eq!(lost.resume_page, Some(7));
-        database.store.claim_list(pilot, true).await.unwrap().expect("taken over");
+        database.store.claim_list(pilot, claimant(true)).await.unwrap().expect("taken over");
         assert!(!database.store.finish_list_at(&lost, &retry(0, Counted::Nothing), 2).await.unwrap());
         assert_eq!(database.value("select resume_page from character").await, 7);
     });
@@ -151,7 +154,7 @@ fn a_parked_list_is_set_aside_for_a_day() {
         let pilot = database.character(1).await;
         end(&database, &Verdict::Parked { reason: "why".to_owned() }).await;
         assert!(database.store.due_characters(DueFilter::default(), None, 10).await.unwrap().characters.is_empty());
-        assert!(database.store.claim_list(pilot, true).await.unwrap().is_none());
+        assert!(database.store.claim_list(pilot, claimant(true)).await.unwrap().is_none());
         database.run("update character set next_sync_at = next_sync_at - interval '86401 seconds'").await;
         assert_eq!(database.store.due_characters(DueFilter::default(), None, 10).await.unwrap().characters.len(), 1);
         assert_eq!(database.list(pilot).await.attempt, 2);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::list_job::ListClaim;
 use store::list_page::ListedPage;
 
-use crate::harness::arrange::{listed, references};
+use crate::harness::arrange::{claimant, listed, references};
 use crate::harness::{Database, contract};
 
 const ROW: &str = "select resume_page, list_etag, attempt, hinted_at is not null as hinted, \
@@ -79,7 +79,7 @@ fn the_last_page_finishes_the_walk_and_keeps_the_etag_of_the_first() {
         let last = database.row("select last_verdict, last_reason from character").await;
         assert_eq!(last, json!({ "last_verdict": "done", "last_reason": null }));
         // A message that comes twice finds nothing to do.
-        assert!(database.store.claim_list(pilot, true).await.unwrap().is_none());
+        assert!(database.store.claim_list(pilot, claimant(true)).await.unwrap().is_none());
     });
 }
 
@@ -116,7 +116,7 @@ fn the_etag_is_forgotten_while_the_list_has_not_been_seen_to_its_end() {
         let second = ListedPage { etag: Some("\"second\""), ..listed(&pages[1], 1, 2) };
         database.store.save_page(&mut claim, second, 0.5).await.unwrap().unwrap();
         assert_eq!(database.row(ROW).await, row(Some(2), None, 1, true, true));
-        assert_eq!(database.store.claim_list(pilot, true).await.unwrap().unwrap().etag, None);
+        assert_eq!(database.store.claim_list(pilot, claimant(true)).await.unwrap().unwrap().etag, None);
     });
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn fetch_details(
     killmail_ids: &[KillmailId],
     delivery: &Delivery,
 ) -> Result<Outcome, StoreError> {
-    let mut claims = worker.store().claim_details(killmail_ids, delivery.take_over).await?;
+    let mut claims = worker.store().claim_details(killmail_ids, delivery.claimant).await?;
     if claims.is_empty() {
         return Ok(Verdict::skipped("nothing to do: stored, in other hands, or not due").into());
     }

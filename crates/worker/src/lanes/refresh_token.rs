@@ -17,7 +17,7 @@ pub(crate) async fn refresh_token(
 ) -> Result<Outcome, StoreError> {
     Span::current().record("character.id", then.character_id.get());
     debug!(token_stream.id = token_stream_id.get(), "asked to refresh");
-    let Some(claim) = worker.store().claim_list(then.character_id, delivery.take_over).await? else {
+    let Some(claim) = worker.store().claim_list(then.character_id, delivery.claimant).await? else {
         return Ok(Verdict::skipped("nothing to do: done, in other hands, not due, or removed").into());
     };
     record_attempt(claim.attempt);

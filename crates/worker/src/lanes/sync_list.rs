@@ -14,7 +14,7 @@ const MISSING_PAGES_MAX: u32 = 5;
 
 pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delivery) -> Result<Outcome, StoreError> {
     Span::current().record("character.id", sync.character_id.get());
-    let Some(mut claim) = worker.store().claim_list(sync.character_id, delivery.take_over).await? else {
+    let Some(mut claim) = worker.store().claim_list(sync.character_id, delivery.claimant).await? else {
         return Ok(Verdict::skipped("nothing to do: done, in other hands, not due, or removed").into());
     };
     record_attempt(claim.attempt);

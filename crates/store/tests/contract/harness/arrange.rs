@@ -6,16 +6,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{CharacterId, KillmailHash, KillmailId, KillmailRef, SyncMode, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 use store::detail_job::{DetailClaim, NewKillmail};
+use store::lease::Claimant;
 use store::list_job::ListClaim;
 use store::list_page::ListedPage;
 use store::login::LoginStart;
 use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart};
 use store::token_stream::AccessToken;
 
+use uuid::Uuid;
+
 use super::Database;
 
 /// More than any test takes at once.
 pub(crate) const SSO_CONCURRENCY: u32 = 20;
+
+/// The holder of the one message that most tests are about; with `take_over` it has been delivered again.
+pub(crate) fn claimant(take_over: bool) -> Claimant {
+    Claimant { job_id: Uuid::from_u128(1), take_over }
+}
+
+/// The holder of a redelivered message about the same rows.
+pub(crate) fn other_claimant() -> Claimant {
+    Claimant { job_id: Uuid::from_u128(2), take_over: true }
+}
 
 pub(crate) fn character(id: i64) -> CharacterId {
     CharacterId::parse(id).unwrap()
@@ -90,7 +103,7 @@ impl Database {
 
     /// A list that must be free to be claimed.
     pub(crate) async fn list(&self, character_id: CharacterId) -> ListClaim {
-        self.store.claim_list(character_id, false).await.unwrap().expect("the list is free")
+        self.store.claim_list(character_id, claimant(false)).await.unwrap().expect("the list is free")
     }
 
     /// Makes references wanted by way of a list of their own, with their hints standing.
@@ -103,7 +116,7 @@ impl Database {
 
     /// A wanted killmail that must be free to be claimed.
     pub(crate) async fn detail(&self, id: i64) -> DetailClaim {
-        let mut claims = self.store.claim_details(&[killmail(id)], false).await.unwrap();
+        let mut claims = self.store.claim_details(&[killmail(id)], claimant(false)).await.unwrap();
         assert_eq!(claims.len(), 1, "killmail {id} is free");
         claims.remove(0)
     }

@@ -1,0 +1,95 @@
+//! Killmail bodies that are not what the specification says, and hashes that ESI does not know.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Exceptions, Fleet, Tick, World, fleet};
+
+#[test]
+fn a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other() {
+    fleet(World::of(3, 15), async |fleet: &Fleet| {
+        let (_, killmail_ids) = fleet.busiest().await;
+        let killmail_id = killmail_ids[0];
+        let wrong: [Value; 6] = [
+            json!({ "kind": "html" }),
+            json!({ "kind": "truncate" }),
+            json!({ "kind": "wrong_types" }),
+            json!({ "kind": "answer", "status": 500, "body": "{\"error\":\"internal\"}" }),
+            json!({ "kind": "answer", "status": 503, "body": "<html>maintenance</html>" }),
+            json!({ "kind": "reset" }),
+        ];
+        let others = fleet.simulator.truth().await.killmails.len() as i64 - 1;
+        for (number, fault) in (1..).zip(&wrong) {
+            fleet.simulator.fault(json!([{ "on": "detail", "killmail_id": killmail_id, "do": fault }])).await;
+            fleet.database.execute("update killmail_ref set due_at = now() where state = 'wanted'").await;
+            let tick = fleet.tick(&[]).await;
+            assert_eq!(tick.queued_detail_killmails, u64::from(number > 1), "{fault}");
+            fleet.drain().await;
+            let put_off = format!(
+                "killmail_ref where killmail_id = {killmail_id} and state = 'wanted' and last_reason is not null
+                 and attempt = {number} and due_at > now() and hinted_at is null and lease_until is null"
+            );
+            assert_eq!(fleet.database.count(&put_off).await, 1, "{fault}");
+            assert_eq!(fleet.database.count("killmail").await, others, "{fault}");
+            let half = format!("killmail_participant where killmail_id = {killmail_id}");
+            assert_eq!(fleet.database.count(&half).await, 0, "nothing half stored after {fault}");
+        }
+        fleet.simulator.heal().await;
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&["--dry-run"]).await.queued_detail_killmails, 1);
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 6, ..Exceptions::default() }).await;
+    });
+}
+
+#[test]
+fn members_that_nobody_knows_are_stored_too() {
+    fleet(World::of(2, 8).with_real_killmails(), async |fleet: &Fleet| {
+        fleet.simulator.fault(json!([{ "on": "detail", "do": { "kind": "unknown_fields" } }])).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let killmails = fleet.database.count("killmail").await;
+        assert!(killmails > 8, "the real ones are among them");
+        // At the top, in the victim and in every attacker, with its value as it was.
+        let member = r#"'{"added": [1, "two", null]}'::jsonb"#;
+        let kept = format!(
+            "killmail k where body -> 'future_member' = {member} and body #> '{{victim,future_member}}' = {member}
+             and not exists (select from jsonb_array_elements(body -> 'attackers') a
+                             where a -> 'future_member' is distinct from {member})"
+        );
+        assert_eq!(fleet.database.count(&kept).await, killmails);
+        let extended = fleet.simulator.truth().await.killmails.iter().map(|killmail| killmail.killmail_id).collect();
+        fleet.is_true_but(Exceptions { extended, ..Exceptions::default() }).await;
+    });
+}
+
+#[test]
+fn a_wrong_hash_is_asked_for_once_and_mended_by_the_list() {
+    fleet(World::of(2, 8).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain_lane("list").await;
+        let (_, killmail_ids) = fleet.busiest().await;
+        let killmail_id = killmail_ids[0];
+        let spoil =
+            format!("update killmail_ref set killmail_hash = repeat('a', 40) where killmail_id = {killmail_id}");
+        fleet.database.execute(&spoil).await;
+        fleet.drain().await;
+        let invalid =
+            format!("killmail_ref where killmail_id = {killmail_id} and state = 'invalid' and last_reason is not null");
+        assert_eq!(fleet.database.count(&invalid).await, 1);
+
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&["--dry-run"]).await.queued_detail_killmails, 0);
+        assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, 0);
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        assert_eq!((counters.answers_with(422), counters.detail_calls_by_killmail[&killmail_id]), (1, 1));
+        fleet.is_true_but(Exceptions { invalid: vec![killmail_id], ..Exceptions::default() }).await;
+
+        // The list shows another hash: the killmail gets another chance.
+        fleet.lists_have_expired().await;
+        assert_eq!(fleet.tick(&["--force", "--full"]).await, Tick::only_listed(2));
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
+    });
+}

@@ -1,0 +1,65 @@
+//! `killfleet character add`: a refresh token becomes a login, or nothing is written.
+
+use crate::harness::{Fleet, World, fleet};
+
+#[test]
+fn what_is_no_login_leaves_nothing_behind() {
+    fleet(World::of(2, 4).nobody_signed_in(), async |fleet: &Fleet| {
+        let pilots = fleet.simulator.pilots().await;
+        let [one, other] = [pilots[0].character_id, pilots[1].character_id];
+        let token = pilots[0].refresh_token.as_deref().expect("a new pilot has a token");
+        let before = fleet.database.contents().await;
+        let cases = [
+            ("a token that nobody issued", one, "this-is-no-token-of-anybody", 1, "invalid_grant"),
+            ("a token of another character", other, token, 1, "belongs to character"),
+            ("a character that does not exist", 90_000_001, token, 1, "belongs to character"),
+            ("no token at all", one, "", 2, "standard input is empty"),
+            ("two tokens", one, "one two", 2, "more than one word"),
+        ];
+        for (what, character_id, token, code, words) in cases {
+            let ended = fleet.add(character_id, token).set("KILLFLEET_LOG", "error").run().await.with_code(code);
+            assert!(ended.stderr.iter().any(|line| line.contains(words)), "{what}: {:?}", ended.stderr);
+            assert_eq!(fleet.database.contents().await, before, "{what}");
+        }
+        // A mistake of this one command line: nobody else has to suffer for it.
+        fleet.add(one, token).set("KILLFLEET_CLIENT_SECRET", "wrong").run().await.with_code(2);
+        assert_eq!(fleet.database.contents().await, before, "a refused client");
+    });
+}
+
+#[test]
+fn the_same_token_twice_is_harmless_and_another_login_adds_a_stream() {
+    fleet(World::of(1, 4).nobody_signed_in(), async |fleet: &Fleet| {
+        let pilot = fleet.simulator.pilots().await.remove(0);
+        let token = pilot.refresh_token.expect("a new pilot has a token");
+        let add = ["character", "add", "--character-id", &pilot.character_id.to_string(), "--name", &pilot.name];
+        let first = fleet.killfleet(&add).stdin(&token).run().await.well();
+        assert!(first.stdout[0].contains("is signed in"), "{:?}", first.stdout);
+        let stored = "select token_stream_id, refresh_token_sealed from token_stream";
+        let first_stream: Vec<(i64, Vec<u8>)> = fleet.database.rows(stored).await;
+        let second = fleet.killfleet(&add).stdin(&format!("\n {token} \n")).run().await.well();
+        assert!(second.stdout[0].contains("stored already"), "{:?}", second.stdout);
+        assert_eq!(fleet.database.rows::<(i64, Vec<u8>)>(stored).await, first_stream);
+
+        let another = fleet.simulator.login(pilot.character_id).await;
+        fleet.killfleet(&add).stdin(&another).run().await.well();
+        let streams: Vec<(String, bool, bool)> = fleet
+            .database
+            .rows(
+                "select state, access_token_sealed is not null, refresh_token_sealed is not null
+                 from token_stream order by token_stream_id",
+            )
+            .await;
+        assert_eq!(streams, [("active".to_owned(), true, true), ("active".to_owned(), true, true)]);
+        let rows: Vec<(i64, String, bool)> =
+            fleet.database.rows(r#"select character_id, character_name, needs_login from "user""#).await;
+        assert_eq!(rows, [(pilot.character_id, pilot.name.clone(), false)]);
+        let listed = fleet.killfleet(&["character", "list", "--json"]).run().await.well();
+        let listed: serde_json::Value = serde_json::from_str(&listed.stdout.join("")).unwrap();
+        assert_eq!((listed[0]["character_id"].as_i64(), &listed[0]["streams"]), (Some(pilot.character_id), &2.into()));
+
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true().await;
+    });
+}

@@ -1,0 +1,49 @@
+//! 420: ESI's error limit stops the whole fleet.
+
+use serde_json::json;
+
+use crate::harness::{Exceptions, Fleet, World, fleet};
+
+#[test]
+fn one_answer_of_420_pauses_every_worker() {
+    fleet(World::of(4, 20), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain_lane("list").await;
+        let limited = json!({ "kind": "answer", "status": 420, "headers": { "X-ESI-Error-Limit-Reset": "30" } });
+        fleet.simulator.fault(json!([{ "on": "detail", "times": 1, "do": limited }])).await;
+        fleet.simulator.reset_counters().await;
+        // One at a time, so that no other request is on its way when the answer comes.
+        fleet.worker(&["--drain", "--lanes", "detail", "--concurrency", "1"]).run().await.well();
+        assert_eq!(fleet.simulator.counters().await.requests_to("detail"), 1);
+        let paused = "fleet_pause where scope = 'esi' and until > now() + interval '20 seconds'
+                      and until <= now() + interval '31 seconds'";
+        assert_eq!(fleet.database.count(paused).await, 1);
+        let waiting =
+            "killmail_ref where state = 'wanted' and due_at > now() and attempt = 0 and last_reason is not null";
+        let wanted = fleet.database.count("killmail_ref where state = 'wanted'").await;
+        assert!(wanted > 10);
+        assert_eq!(fleet.database.count(waiting).await, wanted, "waiting costs no attempt");
+
+        // A second worker, while the pause is in force, with lists to ask for as well.
+        fleet.make_due().await;
+        fleet.database.execute("update character set list_expires_at = now() - interval '1 second'").await;
+        let tick = fleet.tick(&[]).await;
+        assert_eq!((tick.queued_list, tick.queued_detail_killmails), (4, wanted as u64));
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        assert_eq!((counters.requests_to("detail"), counters.requests_to("list")), (1, 0), "nobody asks ESI");
+
+        // The pause is over. ESI's own copies of the lists have not expired, so only the bodies are asked for.
+        fleet
+            .database
+            .execute(
+                "update fleet_pause set until = now();
+                 update killmail_ref set due_at = now();
+                 update character set list_expires_at = now() + interval '5 minutes'",
+            )
+            .await;
+        assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, wanted as u64);
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
+    });
+}

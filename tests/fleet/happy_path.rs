@@ -1,0 +1,73 @@
+//! From signed-in characters to stored killmails, and what the next ticks cost.
+
+use crate::harness::{Fleet, Tick, World, fleet};
+
+#[test]
+fn characters_that_share_killmails_are_served_and_each_body_is_fetched_once() {
+    fleet(World::of(12, 60).with_real_killmails(), async |fleet: &Fleet| {
+        assert_eq!(fleet.tick(&[]).await, Tick::only_listed(12));
+        let workers = [fleet.worker(&["--drain"]).start(), fleet.worker(&["--drain"]).start()];
+        for worker in workers {
+            worker.ended().await.well();
+        }
+        // One of them may have gone when its lanes were empty for a moment; the other one has done the rest.
+        let counters = fleet.simulator.counters().await;
+        let listed = fleet.simulator.truth().await.killmails.len() as u64;
+        assert_eq!(counters.requests_to("detail"), listed, "each body is fetched exactly once");
+        assert_eq!(counters.requests_to("list"), 12);
+        assert_eq!(counters.requests_to("token"), 0, "fresh tokens are not refreshed");
+        fleet.is_true().await;
+
+        assert_eq!(fleet.tick(&[]).await, Tick::default(), "a second tick finds nothing to do");
+        assert_eq!(fleet.tick(&["--force"]).await, Tick::default(), "Expires is kept even when forced");
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick() {
+    fleet(World::of(5, 20).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true().await;
+
+        fleet.lists_have_expired().await;
+        fleet.simulator.reset_counters().await;
+        assert_eq!(fleet.tick(&["--force"]).await, Tick::only_listed(5));
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        assert_eq!(counters.answers_with(304), 5);
+        assert_eq!(counters.tokens_spent["char-killmail"], 5);
+        assert_eq!(counters.requests_to("detail"), 0);
+
+        fleet.lists_have_expired().await;
+        let pilots = fleet.simulator.pilots().await;
+        let fought = fleet.simulator.fight(&[pilots[0].character_id, pilots[1].character_id], 3).await;
+        fleet.simulator.reset_counters().await;
+        assert_eq!(fleet.tick(&["--force"]).await, Tick::only_listed(5));
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        assert_eq!(counters.detail_calls_by_killmail.into_keys().collect::<Vec<_>>(), fought);
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn the_health_queries_of_killreport_run_as_they_stand() {
+    fleet(World::of(3, 5), async |fleet: &Fleet| {
+        let queries = include_str!("../../deploy/sql/killreport-health.sql");
+        let selects: Vec<&str> = queries.split_inclusive(';').filter(|query| query.contains("SELECT")).collect();
+        assert_eq!(selects.len(), 3);
+        let count = async |query: &str| -> i64 {
+            let query = query.trim().trim_end_matches(';');
+            fleet.database.count(&format!("(\n{query}\n) as health_query")).await
+        };
+        assert_eq!([count(selects[0]).await, count(selects[1]).await, count(selects[2]).await], [3, 0, 3]);
+        fleet.let_tokens_expire().await;
+        assert_eq!([count(selects[0]).await, count(selects[1]).await, count(selects[2]).await], [3, 3, 3]);
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
+        fleet.drain().await;
+        assert_eq!(count(selects[1]).await, 0, "nobody needs a refresh any more");
+        fleet.is_true().await;
+    });
+}

@@ -1,0 +1,151 @@
+//! How every test ends: the database says what the simulator knows to be true, nothing is left over, and nobody was
+//! annoyed on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::{Duration, interval};
+
+use super::fleet::{CLIENT_SECRET, Fleet, TOKEN_KEY};
+use super::queues;
+use super::simulator::{Counters, Truth};
+
+/// What a test has brought about on purpose.
+#[derive(Debug, Default)]
+pub(crate) struct Exceptions {
+    /// Characters whose list was never read to its end: their tokens may be refused, their killmails not stored.
+    pub(crate) unserved: Vec<i64>,
+    /// Killmails that ESI refuses: not stored.
+    pub(crate) invalid: Vec<i64>,
+    /// Killmails whose stored body has members on top of the true one.
+    pub(crate) extended: Vec<i64>,
+    /// Requests for bodies beyond one for each killmail, at the most.
+    pub(crate) repeated_details: u64,
+    pub(crate) parked_messages: u32,
+}
+
+impl Fleet<'_> {
+    pub(crate) async fn is_true(&self) {
+        self.is_true_but(Exceptions::default()).await;
+    }
+
+    pub(crate) async fn is_true_but(&self, exceptions: Exceptions) {
+        let truth = self.simulator.truth().await;
+        let expected = expected_lists(&truth, &exceptions);
+        self.lists_are(&expected, &exceptions).await;
+        let killmail_ids: BTreeSet<i64> = expected.values().flatten().copied().collect();
+        self.bodies_are(&truth, &killmail_ids, &exceptions).await;
+        self.nothing_is_left(&exceptions).await;
+        nobody_was_annoyed(&self.simulator.counters().await, &exceptions);
+        self.no_secret_was_printed().await;
+    }
+
+    async fn lists_are(&self, expected: &BTreeMap<i64, BTreeSet<i64>>, exceptions: &Exceptions) {
+        let rows: Vec<(i64, i64)> =
+            self.database.rows("select character_id, killmail_id from character_killmail").await;
+        let mut lists: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        for (character_id, killmail_id) in rows.into_iter().filter(|(id, _)| !exceptions.unserved.contains(id)) {
+            lists.entry(character_id).or_default().insert(killmail_id);
+        }
+        let expected: BTreeMap<_, _> = expected.iter().filter(|(_, list)| !list.is_empty()).collect();
+        assert_eq!(lists.iter().collect::<BTreeMap<_, _>>(), expected, "the lists are not what ESI shows");
+    }
+
+    async fn bodies_are(&self, truth: &Truth, listed: &BTreeSet<i64>, exceptions: &Exceptions) {
+        let expected: Vec<_> = truth
+            .killmails
+            .iter()
+            .filter(|killmail| listed.contains(&killmail.killmail_id))
+            .filter(|killmail| !exceptions.invalid.contains(&killmail.killmail_id))
+            .collect();
+        let ids: Vec<i64> = expected.iter().map(|killmail| killmail.killmail_id).collect();
+        let stored: Vec<(i64,)> = self.database.rows("select killmail_id from killmail order by 1").await;
+        let stored: Vec<i64> = stored.into_iter().map(|(killmail_id,)| killmail_id).collect();
+        assert_eq!(stored, ids, "these killmails are stored, not those that the lists show");
+
+        let hashes: Vec<&str> = expected.iter().map(|killmail| killmail.killmail_hash.as_str()).collect();
+        let bodies: Vec<&str> = expected.iter().map(|killmail| killmail.body.get()).collect();
+        let differing: Vec<(i64, String)> = sqlx::query_as(DIFFERENCES)
+            .bind(&ids)
+            .bind(&hashes)
+            .bind(&bodies)
+            .bind(&exceptions.extended)
+            .fetch_all(self.database.pool())
+            .await
+            .unwrap();
+        assert_eq!(differing, [], "killmails are stored otherwise than ESI sent them");
+    }
+
+    async fn nothing_is_left(&self, exceptions: &Exceptions) {
+        // Several looks: what a closed connection did not acknowledge is ready again some milliseconds later.
+        let mut look = interval(Duration::from_millis(20));
+        for _ in 0..3 {
+            look.tick().await;
+            for queue in queues::ALL {
+                let expected = if queue == "parked" { exceptions.parked_messages } else { 0 };
+                assert_eq!(self.queues.ready(queue).await, expected, "messages in {queue}");
+            }
+        }
+        let unserved = array(&exceptions.unserved);
+        for left_over in [
+            "character where lease_until is not null or hinted_at is not null".to_owned(),
+            "killmail_ref where lease_until is not null or hinted_at is not null".to_owned(),
+            "killmail_ref where state not in ('stored', 'invalid')".to_owned(),
+            // One in the past is the mark of an answer that was lost.
+            "token_stream where lease_until > now()".to_owned(),
+            format!("token_stream where (state <> 'active' or strikes > 0) and character_id <> all({unserved})"),
+            "sso_slot where lease_until > now()".to_owned(),
+            "fleet_pause where until > now()".to_owned(),
+        ] {
+            assert_eq!(self.database.count(&left_over).await, 0, "left over: {left_over}");
+        }
+    }
+
+    async fn no_secret_was_printed(&self) {
+        self.outputs.assert_silent_about("eyJ", "an access token");
+        self.outputs.assert_silent_about(CLIENT_SECRET, "the client secret");
+        self.outputs.assert_silent_about(TOKEN_KEY.split_once(':').expect("it has two parts").1, "the token key");
+        for token in self.simulator.pilots().await.into_iter().filter_map(|pilot| pilot.refresh_token) {
+            self.outputs.assert_silent_about(&token, "a refresh token");
+        }
+    }
+}
+
+/// As PostgreSQL writes it.
+pub(crate) fn array(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("'{{{}}}'::bigint[]", ids.join(","))
+}
+
+/// Every killmail whose stored form differs from the true one, and in what. The comparison is PostgreSQL's.
+const DIFFERENCES: &str = "
+    with expected as (
+        select t.killmail_id, t.killmail_hash, t.body::jsonb as body
+        from unnest($1::bigint[], $2::text[], $3::text[]) as t (killmail_id, killmail_hash, body)),
+    compared as (
+        select killmail_id, e.body, k.body as stored, k.killmail_hash <> e.killmail_hash as other_hash,
+               k.killmail_time <> (e.body ->> 'killmail_time')::timestamptz as other_time,
+               k.solar_system_id <> (e.body ->> 'solar_system_id')::bigint as other_system,
+               (select count(*) from killmail_participant p where p.killmail_id = e.killmail_id) as participants
+        from expected e join killmail k using (killmail_id))
+    select killmail_id,
+           case when other_hash then 'hash' when other_time then 'time' when other_system then 'solar system'
+                when participants <> 1 + jsonb_array_length(body -> 'attackers') then 'participants'
+                else 'body' end
+    from compared
+    where other_hash or other_time or other_system
+       or participants <> 1 + jsonb_array_length(body -> 'attackers')
+       or case when killmail_id = any($4) then not stored @> body else stored <> body end";
+
+fn expected_lists(truth: &Truth, exceptions: &Exceptions) -> BTreeMap<i64, BTreeSet<i64>> {
+    let served = truth.lists.iter().filter(|list| !exceptions.unserved.contains(&list.character_id));
+    served.map(|list| (list.character_id, list.killmail_ids.iter().copied().collect())).collect()
+}
+
+fn nobody_was_annoyed(counters: &Counters, exceptions: &Exceptions) {
+    assert_eq!(counters.requests_before_expiry, 0, "lists were asked for before their Expires");
+    assert_eq!(counters.budget_overdrawn, 0, "a budget was overdrawn");
+    assert_eq!(counters.requests_while_error_limited, 0, "ESI was asked while it refused everything");
+    assert_eq!(counters.missing_user_agent, 0, "requests had no User-Agent");
+    let repeated: u64 = counters.detail_calls_by_killmail.values().map(|calls| calls - 1).sum();
+    assert!(repeated <= exceptions.repeated_details, "{repeated} bodies were asked for again");
+}

@@ -1,0 +1,42 @@
+//! What a test's world is like before it begins.
+
+/// Characters and killmails of the simulator, and how far the fleet is set up.
+pub(crate) struct World {
+    pub(super) flags: Vec<String>,
+    pub(super) has_real_killmails: bool,
+    pub(super) is_signed_in: bool,
+    pub(super) is_migrated: bool,
+}
+
+impl World {
+    /// All characters are signed in, and their tokens are fresh. The generated killmails are shared: half of them are
+    /// on two to six lists.
+    pub(crate) fn of(characters: u32, killmails: u32) -> Self {
+        let flags = vec![format!("--characters={characters}"), format!("--killmails={killmails}")];
+        Self { flags, has_real_killmails: false, is_signed_in: true, is_migrated: true }
+    }
+
+    /// A further flag of `esi-sim serve`.
+    pub(crate) fn with(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// The 26 real killmails on top.
+    pub(crate) fn with_real_killmails(mut self) -> Self {
+        self.has_real_killmails = true;
+        self
+    }
+
+    /// The characters exist at EVE SSO, and the fleet does not know them.
+    pub(crate) fn nobody_signed_in(mut self) -> Self {
+        self.is_signed_in = false;
+        self
+    }
+
+    /// An empty database.
+    pub(crate) fn not_migrated(mut self) -> Self {
+        self.is_migrated = false;
+        self.nobody_signed_in()
+    }
+}

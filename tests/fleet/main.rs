@@ -1,0 +1,34 @@
+//! The fleet as a user would run it: the built binaries against real PostgreSQL, real RabbitMQ and `esi-sim`.
+//!
+//! One module for each subject. Every test of the fleet ends with the oracle (`harness/oracle.rs`): the database says
+//! what the simulator knows to be true, and nothing else happened. Build first: `cargo build --workspace`.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails its test")]
+
+mod architecture;
+mod bodies_that_are_wrong;
+mod broker_losses;
+mod character_add;
+mod database_losses;
+mod error_limit;
+mod expired_tokens;
+mod happy_path;
+mod harness;
+mod health_listener;
+mod killed_worker;
+mod lanes;
+mod lists_that_are_wrong;
+mod missing_tokens;
+mod oracle_itself;
+mod paging;
+mod refused_refresh;
+mod repeated_messages;
+mod rotation;
+mod scheduler_flags;
+mod schema;
+mod secrets;
+mod settings;
+mod sso_trouble;
+mod stopped_worker;
+mod two_schedulers;
+mod unreadable_messages;

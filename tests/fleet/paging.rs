@@ -1,0 +1,97 @@
+//! Lists of many pages: walked by `X-Pages`, taken up where they were cut, never over the budget.
+
+use serde_json::json;
+
+use crate::harness::{Fleet, Tick, World, eventually, fleet};
+
+#[test]
+fn all_pages_are_walked_and_none_that_does_not_exist() {
+    fleet(World::of(3, 70).with("--page-size=5"), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        let pilots = fleet.simulator.pilots().await;
+        let pages: u64 = pilots.iter().map(|pilot| pilot.killmail_ids.len().div_ceil(5) as u64).sum();
+        assert!(pages > 15, "the world has long lists");
+        assert_eq!(counters.requests_to("list"), pages);
+        assert_eq!(counters.answers_with(404), 0);
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn a_walk_that_is_cut_off_between_pages_is_finished_by_another_worker() {
+    fleet(World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
+        let (character_id, killmail_ids) = fleet.busiest().await;
+        let hold = json!([{ "on": "list", "character_id": character_id, "page": 2, "do": { "kind": "hold" } }]);
+        fleet.simulator.fault(hold).await;
+        fleet.tick(&[]).await;
+        let worker = fleet.worker(&["--lanes", "list", "--grace", "300ms"]).start();
+        fleet.simulator.has_bitten("hold").await;
+        fleet.has_synced(1).await;
+        worker.signal("TERM");
+        worker.ended().await.with_code(1);
+        let resume = format!("select resume_page from character where character_id = {character_id}");
+        assert_eq!(fleet.database.value::<i32>(&resume).await, 2, "page 1 is saved, page 2 is next");
+        fleet.simulator.heal().await;
+
+        eventually("the message is back", async || fleet.queues.ready("list").await >= 1).await;
+        fleet.drain().await;
+        let pages = killmail_ids.len().div_ceil(5) as u64;
+        let calls = fleet.simulator.counters().await.list_calls_by_character[&character_id];
+        assert_eq!(calls, pages + 1, "only the page whose answer was cut off is asked for again");
+        // Page 1 was saved while its follow-ups could not be sent: the hints go stale, and are given again.
+        fleet.database.execute("update killmail_ref set hinted_at = hinted_at - interval '6 minutes'").await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_hands_the_rest_of_a_walk_to_another() {
+    fleet(World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
+        let (character_id, killmail_ids) = fleet.busiest().await;
+        let hold = json!([{ "on": "list", "character_id": character_id, "page": 2, "do": { "kind": "hold" } }]);
+        fleet.simulator.fault(hold).await;
+        fleet.tick(&[]).await;
+        let worker = fleet.worker(&[]).start();
+        fleet.simulator.has_bitten("hold").await;
+        worker.signal("TERM");
+        worker.says("stopping").await;
+        fleet.simulator.heal().await;
+        worker.ended().await.well();
+        let resume =
+            format!("select resume_page from character where character_id = {character_id} and lease_until is null");
+        assert_eq!(fleet.database.value::<i32>(&resume).await, 3, "page 2 is saved, page 3 is for another worker");
+
+        fleet.drain().await;
+        let calls = fleet.simulator.counters().await.list_calls_by_character[&character_id];
+        assert_eq!(calls, killmail_ids.len().div_ceil(5) as u64, "no page is asked for twice");
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later() {
+    let world = World::of(1, 40).with("--page-size=2").with("--window-seconds=5");
+    fleet(world, async |fleet: &Fleet| {
+        assert_eq!(fleet.tick(&[]).await, Tick::only_listed(1));
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        // 30 tokens, 2 for each page.
+        assert_eq!((counters.requests_to("list"), counters.answers_with(429)), (15, 0));
+        let cut = "character where resume_page = 16 and last_verdict = 'retry' and attempt = 0";
+        assert_eq!(fleet.database.count(cut).await, 1, "the walk goes on at page 16, and waiting costs no attempt");
+        assert_eq!(fleet.database.count("killmail").await, 30, "what was listed is stored already");
+
+        eventually("the walk is due again", async || {
+            fleet.database.count("character where next_sync_at <= now()").await == 1
+        })
+        .await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_listed(1));
+        fleet.drain().await;
+        assert_eq!(fleet.simulator.counters().await.requests_to("list"), 20);
+        fleet.is_true().await;
+    });
+}

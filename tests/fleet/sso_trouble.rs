@@ -1,0 +1,81 @@
+//! Refreshes that fail for no fault of the user: nothing is held against a login.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Fleet, Tick, World, fleet};
+
+const HARMED: &str = "token_stream where state <> 'active' or strikes > 0 or next_probe_at is not null";
+
+#[test]
+fn a_refused_client_pauses_all_refreshes_and_touches_no_login() {
+    fleet(World::of(10, 20), async |fleet: &Fleet| {
+        fleet.let_tokens_expire().await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(10));
+        let worker = fleet.worker(&["--drain"]).set("KILLFLEET_CLIENT_SECRET", "another-secret");
+        worker.run().await.well();
+
+        assert_eq!(fleet.database.count(HARMED).await, 0);
+        let pauses: Vec<(String,)> = fleet.database.rows("select scope from fleet_pause where until > now()").await;
+        assert_eq!(pauses, [("sso".to_owned(),)]);
+        let calls = fleet.simulator.counters().await.requests_to("token");
+        // Four at once, before the first refusal is known.
+        assert!((1..=4).contains(&calls), "{calls} token calls, although the first refusal says it all");
+        let waiting = "character where last_verdict = 'retry' and last_reason is not null and next_sync_at > now()";
+        assert_eq!(fleet.database.count(waiting).await, 10);
+
+        // With the right secret, and after the pause, everything is as it should be.
+        fleet.database.execute("update fleet_pause set until = now()").await;
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(10));
+        fleet.drain().await;
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn trouble_of_the_token_route_is_remembered_against_nobody() {
+    fleet(World::of(3, 10), async |fleet: &Fleet| {
+        fleet.let_tokens_expire().await;
+        let troubles: [Value; 7] = [
+            json!({ "kind": "answer", "status": 503, "body": "<html>maintenance</html>" }),
+            json!({ "kind": "answer", "status": 500, "body": "{\"error\":\"server_error\"}" }),
+            json!({ "kind": "html" }),
+            json!({ "kind": "reset" }),
+            json!({ "kind": "lost_answer" }),
+            json!({ "kind": "truncate" }),
+            json!({ "kind": "wrong_types" }),
+        ];
+        for (number, trouble) in (1..).zip(&troubles) {
+            fleet.simulator.fault(json!([{ "on": "token", "do": trouble }])).await;
+            fleet.make_due().await;
+            assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3), "{trouble}");
+            fleet.drain().await;
+            assert_eq!(fleet.database.count(HARMED).await, 0, "{trouble}");
+            let remembered = "token_stream where last_error_code is not null and last_error is not null and coalesce(lease_until, now()) <= now()";
+            assert_eq!(fleet.database.count(remembered).await, 3, "{trouble}");
+            let put_off = format!(
+                "character where last_verdict = 'retry' and last_reason is not null and attempt = {number}
+                 and next_sync_at > now() and hinted_at is null"
+            );
+            assert_eq!(fleet.database.count(&put_off).await, 3, "{trouble}");
+            assert_eq!(fleet.simulator.counters().await.requests_to("list"), 0, "{trouble}");
+        }
+        // To be told to wait costs no attempt.
+        let wait = json!({ "kind": "answer", "status": 429, "headers": { "Retry-After": "60" } });
+        fleet.simulator.fault(json!([{ "on": "token", "do": wait }])).await;
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
+        fleet.drain().await;
+        assert_eq!(fleet.database.count(HARMED).await, 0);
+        let waiting =
+            "character where attempt = 7 and next_sync_at between now() + interval '50 s' and now() + interval '60 s'";
+        assert_eq!(fleet.database.count(waiting).await, 3);
+
+        fleet.simulator.heal().await;
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
+        fleet.drain().await;
+        assert_eq!(fleet.database.count("character where attempt > 0").await, 0);
+        fleet.is_true().await;
+    });
+}
