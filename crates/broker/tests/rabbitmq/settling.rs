@@ -201,7 +201,7 @@ async fn every_other_verdict_acknowledges() {
             Verdict::RetryAfter {
                 delay: std::time::Duration::from_secs(60),
                 reason: "later".to_owned(),
-                counts_as_attempt: true,
+                counted: domain::Counted::Attempt,
             },
             Verdict::Parked { reason: "its row is parked, not its message".to_owned() },
         ];
