@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use domain::FailureClass;
+use domain::{Failure, FailureClass};
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
@@ -76,6 +76,12 @@ impl BrokerError {
         }
     }
 
+    /// In the form that rows and logs remember.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure::is(self.class(), Chain(self).to_string())
+    }
+
     /// RabbitMQ says ACCESS_REFUSED to a wrong password or a missing permission, NOT_ALLOWED to a virtual host that
     /// does not exist or that the user may not enter.
     pub(crate) fn from_lapin(doing: &'static str, source: lapin::Error) -> Self {
@@ -107,18 +113,22 @@ fn protocol_error(error: &lapin::Error) -> Option<&AMQPErrorKind> {
     }
 }
 
-/// Writes an error and all that it came from in one line, for the log: `Display` of an error leaves its source out.
+/// Writes an error and all that it came from in one line, for the log: `Display` of our errors leaves their source out.
+/// Errors of lapin repeat theirs; what was said already is not said again.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + Send + Sync));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)?;
+        let mut line = self.0.to_string();
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(formatter, ": {error}")?;
+            let words = error.to_string();
+            if !line.contains(&words) {
+                line = format!("{line}: {words}");
+            }
             source = error.source();
         }
-        Ok(())
+        formatter.write_str(&line)
     }
 }
 

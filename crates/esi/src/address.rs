@@ -1,8 +1,11 @@
 //! Where requests may go: https anywhere, plain http to this machine only, because every request to EVE SSO carries
 //! the client's secret and most to ESI a token. The same rule holds for addresses that a discovery document names.
 
+use domain::{Failure, FailureClass};
 use thiserror::Error;
 use url::{Host, Url};
+
+use crate::http::in_words;
 
 /// Why an adapter could not be built. Always a matter of configuration.
 #[derive(Debug, Error)]
@@ -16,6 +19,18 @@ pub enum BuildError {
     Address { what: &'static str, why: UnsafeAddress },
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
+}
+
+impl BuildError {
+    /// In the form that a process reports.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let reason = match self {
+            Self::Client(source) => format!("{self}: {}", in_words(source)),
+            other => other.to_string(),
+        };
+        Failure::is(FailureClass::Configuration, reason)
+    }
 }
 
 /// Why we will not send anything to an address.

@@ -20,5 +20,5 @@ async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
 }
 
 fn from_store(error: StoreError) -> anyhow::Error {
-    classed(error.class(), error)
+    classed(error.failure())
 }

@@ -77,15 +77,14 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let queue_prefix = QueuePrefix::parse(&settings.queue_prefix)
         .map_err(|error| SettingError::malformed(names::QUEUE_PREFIX, "cannot be used", error.to_string()))?;
     let broker = BrokerSettings { amqp_url: settings.amqp_url, queue_prefix, connection_name: NAME.to_owned() };
-    let publisher = Publisher::open(broker).map_err(|error| classed(error.class(), error))?;
+    let publisher = Publisher::open(broker).map_err(|error| classed(error.failure()))?;
     let database_url = arguments.database.resolve()?;
     let listen = arguments.listen.resolve()?;
 
-    let store =
-        Store::connect(&database_url, NAME, CONNECTIONS).await.map_err(|error| classed(error.class(), error))?;
+    let store = Store::connect(&database_url, NAME, CONNECTIONS).await.map_err(|error| classed(error.failure()))?;
     let scheduler = Scheduler { store: store.clone(), publisher: Arc::new(publisher), token_buffer };
     if let Some(character_id) = arguments.character
-        && !store.has_character(character_id).await.map_err(|error| classed(error.class(), error))?
+        && !store.has_character(character_id).await.map_err(|error| classed(error.failure()))?
     {
         anyhow::bail!("there is no character {character_id}: `killfleet character list` shows who is there");
     }

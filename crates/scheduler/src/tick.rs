@@ -10,7 +10,7 @@ use std::time::Duration;
 use broker::{BrokerError, Publisher, message_for};
 use domain::job::KILLMAILS_PER_JOB_MAX;
 use domain::plan::{self, Plan, TickSummary};
-use domain::{CharacterId, FailureClass, Job, KillmailId, Lane, SyncMode};
+use domain::{CharacterId, Job, KillmailId, Lane, SyncMode};
 use service::classed;
 use store::due::{DueFilter, DuePage};
 use store::{Store, StoreError};
@@ -234,10 +234,9 @@ fn unmark(unmarked: Result<(), StoreError>) {
 }
 
 fn lost(error: StoreError) -> anyhow::Error {
-    classed(error.class(), error)
+    classed(error.failure())
 }
 
 fn failed(error: BrokerError) -> anyhow::Error {
-    let class: FailureClass = error.class();
-    classed(class, error)
+    classed(error.failure())
 }

@@ -3,7 +3,7 @@
 //! A setting that is missing or malformed is a [`SettingError`](crate::settings::SettingError); [`run`](crate::run)
 //! treats both alike: one line, exit code 2.
 
-use domain::FailureClass;
+use domain::{Failure, FailureClass};
 use thiserror::Error;
 
 use crate::settings::one_line;
@@ -24,9 +24,11 @@ impl ConfigurationError {
 /// An adapter's failure as its class asks: a mistake of configuration is one line and exit code 2, anything else exit
 /// code 1.
 #[must_use]
-pub fn classed(class: FailureClass, error: impl Into<anyhow::Error>) -> anyhow::Error {
-    let error = error.into();
-    if class == FailureClass::Configuration { ConfigurationError::new(format!("{error:#}")).into() } else { error }
+pub fn classed(failure: Failure) -> anyhow::Error {
+    match failure.class {
+        FailureClass::Configuration => ConfigurationError::new(failure.reason).into(),
+        _ => anyhow::Error::msg(failure.reason),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The text of the URL is left out: it may hold a password.
-    #[error("the database URL cannot be read: it must have the form postgres://user:password@host:5432/database")]
+    #[error("KILLFLEET_DATABASE_URL cannot be read: it must have the form postgres://user:password@host:5432/database")]
     InvalidUrl,
     #[error("{doing} failed")]
     Database { doing: &'static str, source: sqlx::Error },
@@ -44,11 +44,16 @@ impl StoreError {
     /// In the form that rows and logs remember.
     #[must_use]
     pub fn failure(&self) -> Failure {
+        let class = self.class();
         let reason = match self {
+            Self::Database { source, .. } if class == FailureClass::Configuration => {
+                format!("{self}: {source}: check user, password and database in KILLFLEET_DATABASE_URL")
+            }
             Self::Database { source, .. } => format!("{self}: {source}"),
+            Self::Migrate(source) => format!("{self}: {source}"),
             other => other.to_string(),
         };
-        Failure::is(self.class(), reason)
+        Failure::is(class, reason)
     }
 }
 

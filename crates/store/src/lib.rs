@@ -26,6 +26,7 @@ pub mod token_stream;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -66,12 +67,14 @@ impl Store {
             .map_err(|_| StoreError::InvalidUrl)?
             .application_name(process)
             .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+        // Once by itself, because a pool that cannot connect says only that it has run out of time.
+        let doing = "connecting to the database";
+        let first = options.connect().await.map_err(StoreError::during(doing))?;
+        first.close().await.map_err(StoreError::during(doing))?;
         let pool = PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::during("connecting to the database"))?;
+            .connect_lazy_with(options);
         Ok(Self { pool })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::{BrokerSettings, ConsumerSettings, ConsumerStatus, Ended, Publisher, QueuePrefix, Until, consume};
 use clap::Parser;
-use domain::{FailureClass, Lane};
+use domain::Lane;
 use esi::Esi;
 use service::health::{self, Check};
 use service::settings::{BrokerArgs, ListenArgs, LogArgs, SettingError, names, parse_duration};
@@ -65,7 +65,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
     let connections = u32::from(arguments.concurrency) * u32::try_from(lanes.len())? + 2;
     let Joined { refresher, http, esi, token_buffer } = arguments.refresh.join(NAME, connections).await?;
-    let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(FailureClass::Configuration, error))?;
+    let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
     let worker = Arc::new(Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() });
     let status = ConsumerStatus::default();
@@ -74,7 +74,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         None => None,
     };
 
-    let publisher = Publisher::open(broker.clone()).map_err(|error| classed(error.class(), error))?;
+    let publisher = Publisher::open(broker.clone()).map_err(|error| classed(error.failure()))?;
     let publisher = Arc::new(publisher);
     let settings = ConsumerSettings {
         broker,
@@ -88,7 +88,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "killfleet-worker starts");
     let ended = consume(settings, Arc::clone(&publisher), handler, status, stop.token())
         .await
-        .map_err(|error| classed(error.class(), error))?;
+        .map_err(|error| classed(error.failure()))?;
     publisher.close().await;
     refresher.finish().await;
     match ended {

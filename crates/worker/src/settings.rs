@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use domain::FailureClass;
-use esi::{Http, Sso};
+use esi::{BuildError, Http, Sso};
 use service::classed;
 use service::settings::{
     DatabaseArgs, EsiArgs, EsiSettings, SsoArgs, SsoSettings, TokenKeyArgs, TokenRules, TokenRulesArgs,
@@ -53,13 +52,12 @@ impl RefreshArgs {
         let esi = self.esi.resolve()?;
 
         esi::install_crypto();
-        let configuration = |error| classed(FailureClass::Configuration, error);
+        let configuration = |error: BuildError| classed(error.failure());
         let http = Http::build(&esi.contact).map_err(configuration)?;
         let sso = esi::SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret };
         let sso = Sso::build(http.clone(), sso).map_err(configuration)?;
-        let store = Store::connect(&database_url, process, connections_max)
-            .await
-            .map_err(|error| classed(error.class(), error))?;
+        let store =
+            Store::connect(&database_url, process, connections_max).await.map_err(|error| classed(error.failure()))?;
         let refresher = Refresher::of(store, keyring, sso, sso_concurrency);
         Ok(Joined { refresher, http, esi, token_buffer: buffer })
     }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use domain::{CharacterId, FailureClass, TokenStreamId};
+use domain::{CharacterId, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
-use service::classed;
+use service::{ConfigurationError, classed};
 use store::login::LoginStart;
 use worker::refresh::{Refreshed, Refresher};
 use worker::settings::RefreshArgs;
@@ -32,11 +32,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
     let character_id = CharacterId::parse(arguments.character_id)
-        .map_err(|error| anyhow::anyhow!("--character-id: {error}"))
-        .map_err(|error| classed(FailureClass::Configuration, error))?;
+        .map_err(|error| ConfigurationError::new(format!("--character-id: {error}")))?;
     let name = arguments.name.trim();
     if name.is_empty() {
-        return Err(classed(FailureClass::Configuration, anyhow::anyhow!("--name must not be empty")));
+        return Err(ConfigurationError::new("--name must not be empty").into());
     }
     let refresher = arguments.refresh.join(NAME, CONNECTIONS).await?.refresher;
     let refresh_token = read_refresh_token()?;
@@ -73,7 +72,7 @@ const REFRESH_TOKEN_BYTES_MAX: u64 = 4096;
 fn read_refresh_token() -> anyhow::Result<SecretString> {
     let usage = |problem: &str| {
         let line = format!("{problem}: give the refresh token on standard input, for example `… < token-file`");
-        classed(FailureClass::Configuration, anyhow::anyhow!(line))
+        anyhow::Error::from(ConfigurationError::new(line))
     };
     if stdin().is_terminal() {
         eprintln!("Paste the refresh token, then press Enter and Ctrl-D:");
@@ -100,7 +99,7 @@ async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> 
             Refreshed::Granted(_) | Refreshed::LostRace => return Ok(()),
             Refreshed::Refused(failure) => bail!("{failure}"),
             Refreshed::Quarantined(failure) => bail!("{failure}"),
-            Refreshed::Failed(failure) => return Err(classed(failure.class, anyhow::anyhow!("{failure}"))),
+            Refreshed::Failed(failure) => return Err(classed(failure)),
             Refreshed::Unopenable => {
                 bail!("its stored refresh token does not open with the keys in KILLFLEET_TOKEN_KEY")
             }

@@ -11,10 +11,11 @@ use super::{SettingError, names};
 
 const DEFAULT_FILTER: &str = "info";
 const FILTER_REMEDY: &str = "give error, warn, info, debug, trace or off, or finer ones such as info,worker=debug";
-/// Libraries whose news below a warning are about themselves. Whoever names one of them gets what was asked for,
+/// Libraries whose news below a warning are about themselves; of lapin, all, because every failure of it comes back to
+/// us and is reported by `broker`. Whoever names one of them gets what was asked for,
 /// because what comes later in a filter wins.
 const QUIET_LIBRARIES: &str =
-    "h2=warn,hyper=warn,hyper_util=warn,lapin=warn,reqwest=warn,rustls=warn,sqlx=warn,tower=warn";
+    "h2=warn,hyper=warn,hyper_util=warn,lapin=off,reqwest=warn,rustls=warn,sqlx=warn,tower=warn";
 
 /// The flags and variables for the log.
 #[derive(Args, Clone, Debug)]
@@ -103,7 +104,7 @@ mod tests {
     fn info_as_text_with_quiet_libraries_is_the_default() {
         assert_eq!(resolve(&[]).unwrap().format, LogFormat::Text);
         let directives = directives(&[]);
-        for expected in ["info", "lapin=warn", "sqlx=warn", "hyper=warn", "h2=warn"] {
+        for expected in ["info", "lapin=off", "sqlx=warn", "hyper=warn", "h2=warn"] {
             assert!(directives.iter().any(|directive| directive == expected), "{expected} in {directives:?}");
         }
     }
@@ -112,7 +113,7 @@ mod tests {
     fn a_library_is_heard_when_asked_for() {
         let directives = directives(&["--log", "debug,lapin=trace,worker[job{id=7}]=info,[job]"]);
         assert!(directives.iter().any(|directive| directive == "lapin=trace"), "{directives:?}");
-        assert!(!directives.iter().any(|directive| directive == "lapin=warn"), "{directives:?}");
+        assert!(!directives.iter().any(|directive| directive == "lapin=off"), "{directives:?}");
         assert!(directives.iter().any(|directive| directive == "sqlx=warn"), "{directives:?}");
     }
 
