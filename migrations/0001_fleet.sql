@@ -14,6 +14,8 @@ create table character (
     list_etag         text,
     -- The page at which an unfinished walk goes on; null once the list has been seen to its end.
     resume_page       integer              default 1 check (resume_page > 0),
+    -- How often, in this walk, a page that was promised has turned out not to exist.
+    missing_pages     integer     not null default 0,
     hinted_at         timestamptz,
     lease_until       timestamptz,
     -- The message that the lease was taken for: only its redelivery proves that the holder is gone.

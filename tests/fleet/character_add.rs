@@ -63,3 +63,25 @@ fn the_same_token_twice_is_harmless_and_another_login_adds_a_stream() {
         fleet.is_true().await;
     });
 }
+
+#[test]
+fn a_login_without_the_scope_is_named_and_another_one_goes_on_serving() {
+    fleet(World::of(1, 4).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+        let pilot = fleet.simulator.pilots().await.remove(0);
+        let token = fleet.simulator.login_for(pilot.character_id, &["esi-skills.read_skills.v1"]).await;
+        let ended = fleet.add(pilot.character_id, &token).run().await.with_code(1);
+        let line = ended.stderr.last().expect("it says why");
+        assert!(line.contains("does not hold the scope esi-killmails.read_killmails.v1"), "{line}");
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true().await;
+
+        // Alone it serves nobody, and its character is not queued.
+        fleet.database.execute("delete from token_stream where token_stream_id = 1").await;
+        fleet.make_due().await;
+        fleet.lists_have_expired().await;
+        let tick = fleet.tick(&[]).await;
+        assert_eq!(tick.skipped.get("scope_missing"), Some(&1), "{tick:?}");
+        fleet.is_true().await;
+    });
+}

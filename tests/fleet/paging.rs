@@ -79,11 +79,11 @@ fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later(
         assert_eq!(fleet.tick(&[]).await, Tick::only_listed(1));
         fleet.drain().await;
         let counters = fleet.simulator.counters().await;
-        // 30 tokens, 2 for each page.
-        assert_eq!((counters.requests_to("list"), counters.answers_with(429)), (15, 0));
-        let cut = "character where resume_page = 16 and last_verdict = 'retry' and attempt = 0";
-        assert_eq!(fleet.database.count(cut).await, 1, "the walk goes on at page 16, and waiting costs no attempt");
-        assert_eq!(fleet.database.count("killmail").await, 30, "what was listed is stored already");
+        // 30 tokens, 2 for each page, and the price of an error is kept back.
+        assert_eq!((counters.requests_to("list"), counters.answers_with(429)), (13, 0));
+        let cut = "character where resume_page = 14 and last_verdict = 'retry' and attempt = 0";
+        assert_eq!(fleet.database.count(cut).await, 1, "the walk goes on at page 14, and waiting costs no attempt");
+        assert_eq!(fleet.database.count("killmail").await, 26, "what was listed is stored already");
 
         eventually("the walk is due again", async || {
             fleet.database.count("character where next_sync_at <= now()").await == 1
@@ -92,6 +92,67 @@ fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later(
         assert_eq!(fleet.tick(&[]).await, Tick::only_listed(1));
         fleet.drain().await;
         assert_eq!(fleet.simulator.counters().await.requests_to("list"), 20);
+        fleet.is_true().await;
+    });
+}
+
+const NO_SUCH_PAGE: &str = r#"{"error":"Requested page does not exist!"}"#;
+
+/// An answer of 404 for page 3 of everybody's list.
+async fn page_three_is_missing(fleet: &Fleet<'_>, body: &str) {
+    let answer = json!({ "kind": "answer", "status": 404, "body": body });
+    fleet.simulator.fault(json!([{ "on": "list", "page": 3, "do": answer }])).await;
+}
+
+/// A walk that fails at the same page again and again starts over after the fourth time.
+async fn walk_again_until(fleet: &Fleet<'_>, there_is: &str) {
+    for _ in 0..8 {
+        fleet.make_due().await;
+        fleet.lists_have_expired().await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        if fleet.database.count(there_is).await > 0 {
+            return;
+        }
+    }
+    panic!("eight walks did not bring: {there_is}");
+}
+
+#[test]
+fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end() {
+    fleet(World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+        // An outage before it brings nothing nearer to being taken for the end.
+        fleet.database.execute("update character set attempt = 50").await;
+        page_three_is_missing(fleet, NO_SUCH_PAGE).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        assert_eq!(fleet.database.count("character where resume_page = 2 and missing_pages = 1").await, 1);
+        fleet.simulator.heal().await;
+        eventually("ESI's copy of page 2 has expired", async || {
+            fleet.database.count("character where next_sync_at <= now()").await == 1
+        })
+        .await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let finished = "character where resume_page is null and missing_pages = 0 and attempt = 0";
+        assert_eq!(fleet.database.count(finished).await, 1);
+        fleet.is_true().await;
+    });
+}
+
+#[test]
+fn a_page_that_cannot_be_had_does_not_hide_what_is_new() {
+    let world = World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1").with("--window-seconds=1");
+    fleet(world, async |fleet: &Fleet| {
+        page_three_is_missing(fleet, r#"{"error":"Not found"}"#).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let character_id = fleet.busiest().await.0;
+        let new = fleet.simulator.fight(&[character_id], 1).await.remove(0);
+        walk_again_until(fleet, &format!("character_killmail where killmail_id = {new}")).await;
+        assert_eq!(fleet.database.count("character where resume_page is null").await, 0, "it is not at its end");
+        fleet.simulator.heal().await;
+        walk_again_until(fleet, "character where resume_page is null").await;
         fleet.is_true().await;
     });
 }

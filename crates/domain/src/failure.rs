@@ -158,6 +158,18 @@ pub fn decide(failure: &Failure, tries: Tries, random: f64) -> Verdict {
     Verdict::RetryAfter { delay, reason, counted }
 }
 
+/// How long others wait when `failure` is not about the one that met it but about the way to all of them; none when it
+/// is about that one alone.
+#[must_use]
+pub fn delay_for_others(failure: &Failure, random: f64) -> Option<Duration> {
+    match failure.class {
+        FailureClass::Transient => Some(full_jitter(1, random)),
+        FailureClass::Wait(delay) => Some(delay),
+        FailureClass::Configuration => Some(CONFIGURATION_DELAY),
+        FailureClass::Refused | FailureClass::Ours => None,
+    }
+}
+
 /// A random part of a span that doubles with every attempt, up to an hour; never less than a second.
 fn full_jitter(attempt: u32, random: f64) -> Duration {
     let doublings = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX).min(30);
@@ -202,6 +214,15 @@ mod tests {
         for (class, (attempts, refusals), expected) in cases {
             assert_eq!(verdict(class, attempts, refusals), expected, "{class:?} {attempts} {refusals}");
         }
+    }
+
+    #[test]
+    fn what_is_about_one_alone_does_not_put_off_others() {
+        let delay = |class| delay_for_others(&Failure::is(class, "why"), 1.0).map(|delay| delay.as_secs());
+        assert_eq!(delay(FailureClass::Transient), Some(30));
+        assert_eq!(delay(FailureClass::Wait(Duration::from_secs(412))), Some(412));
+        assert_eq!(delay(FailureClass::Configuration), Some(300));
+        assert_eq!((delay(FailureClass::Refused), delay(FailureClass::Ours)), (None, None));
     }
 
     proptest! {

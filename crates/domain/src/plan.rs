@@ -85,6 +85,7 @@ mod tests {
                 health: Health::fresh(),
                 has_access_token: left_seconds.is_some(),
                 has_refresh_token,
+                lacks_scope: false,
                 expires_at: left_seconds.map(|seconds| now + TimeDelta::seconds(seconds)),
             };
             let character = DueCharacter { character_id, streams: vec![stream] };

@@ -18,6 +18,9 @@ use crate::ids::TokenStreamId;
 /// An access token must have more than this left to be sent out with a job (the buffer rule of the KillReport lifecycle).
 pub const DEFAULT_BUFFER: Duration = Duration::from_secs(300);
 
+/// What a login must have been granted for its killmail list to be read (ESI's specification).
+pub const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
+
 /// What the rules need to know of one token stream. The tokens themselves stay sealed in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -25,6 +28,8 @@ pub struct Stream {
     pub health: Health,
     pub has_access_token: bool,
     pub has_refresh_token: bool,
+    /// Its last access token did not hold [`LIST_SCOPE`]: no refresh brings it back, only another login.
+    pub lacks_scope: bool,
     /// End of the access token: when the refresh was sent, plus the `expires_in` of its answer.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -39,12 +44,13 @@ pub fn outlives(expires_at: DateTime<Utc>, now: DateTime<Utc>, buffer: Duration)
 impl Stream {
     fn is_good(&self, now: DateTime<Utc>, buffer: Duration) -> bool {
         self.health.state.may_be_used()
+            && !self.lacks_scope
             && self.has_access_token
             && self.expires_at.is_some_and(|expires_at| outlives(expires_at, now, buffer))
     }
 
     fn can_be_refreshed(&self, now: DateTime<Utc>) -> bool {
-        self.has_refresh_token && self.health.may_be_refreshed(now)
+        self.has_refresh_token && !self.lacks_scope && self.health.may_be_refreshed(now)
     }
 }
 
@@ -67,6 +73,8 @@ pub enum NoToken {
     NeedsLogin,
     /// A refresh was refused; the login is probed again later, in case the refusal was a mistake.
     WaitingForProbe,
+    /// The pilot has signed in without the scope for killmail lists.
+    ScopeMissing,
 }
 
 impl NoToken {
@@ -77,6 +85,7 @@ impl NoToken {
             Self::BothTokensMissing => "both_tokens_missing",
             Self::NeedsLogin => "needs_login",
             Self::WaitingForProbe => "waiting_for_probe",
+            Self::ScopeMissing => "scope_missing",
         }
     }
 }
@@ -94,8 +103,13 @@ pub fn choose(streams: &[Stream], now: DateTime<Utc>, buffer: Duration) -> Choic
     }
     Choice::Nothing(if !streams.iter().any(|stream| stream.has_access_token || stream.has_refresh_token) {
         NoToken::BothTokensMissing
-    } else if streams.iter().any(|stream| stream.has_refresh_token && stream.health.state == StreamState::Suspect) {
+    } else if streams
+        .iter()
+        .any(|stream| stream.has_refresh_token && !stream.lacks_scope && stream.health.state == StreamState::Suspect)
+    {
         NoToken::WaitingForProbe
+    } else if streams.iter().any(|stream| stream.lacks_scope && stream.health.state.may_be_used()) {
+        NoToken::ScopeMissing
     } else {
         NoToken::NeedsLogin
     })
@@ -117,6 +131,7 @@ mod tests {
             health: Health { state, ..Health::fresh() },
             has_access_token: true,
             has_refresh_token: true,
+            lacks_scope: false,
             expires_at: Some(now() + TimeDelta::seconds(left_seconds)),
         }
     }
@@ -168,6 +183,9 @@ mod tests {
         assert_eq!(choice(&[waiting.clone(), stream(2, Dead, 900)]), nothing(NoToken::WaitingForProbe));
         waiting.health.next_probe_at = Some(now());
         assert_eq!(choice(&[waiting]), Choice::Refresh(id(1)));
+        let without_scope = Stream { lacks_scope: true, ..stream(1, Active, 900) };
+        assert_eq!(choice(std::slice::from_ref(&without_scope)), nothing(NoToken::ScopeMissing));
+        assert_eq!(choice(&[without_scope, stream(2, Active, 100)]), Choice::Refresh(id(2)));
         // Without an access token but with a refresh token: a login whose first refresh has not been saved yet.
         assert_eq!(choice(&[without(stream(1, Active, 900), false, true)]), Choice::Refresh(id(1)));
     }

@@ -16,6 +16,7 @@ use service::settings::{
 use service::{Exit, Process, Stop, classed};
 use store::Store;
 use store::due::DueFilter;
+use tokio_util::sync::CancellationToken;
 
 const NAME: &str = "killfleet-scheduler";
 const CONNECTIONS: u32 = 2;
@@ -96,7 +97,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         None => None,
     };
     let ticked = match arguments.every {
-        None => scheduler.tick(options, &stop.token()).await.and_then(|summary| print(format, &summary)),
+        None => tick(&scheduler, options, format, &stop.token()).await,
         Some(every) => {
             repeat(&scheduler, options, every, format, &stop).await;
             Ok(())
@@ -107,12 +108,25 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     ticked.map(|()| Exit::Done)
 }
 
+/// The line is printed also for a tick that was broken off, if it has done something by then.
+async fn tick(
+    scheduler: &Scheduler,
+    options: TickOptions,
+    format: LogFormat,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (summary, ended) = scheduler.tick(options, stop).await;
+    if ended.is_ok() || summary != TickSummary::default() {
+        print(format, &summary)?;
+    }
+    ended
+}
+
 /// A tick that fails is logged and tried again at the next turn: nothing that was due is lost by it.
 async fn repeat(scheduler: &Scheduler, options: TickOptions, every: Duration, format: LogFormat, stop: &Stop) {
     let stopped = stop.token();
     while !stopped.is_cancelled() {
-        let ticked = scheduler.tick(options, &stopped).await.and_then(|summary| print(format, &summary));
-        if let Err(error) = ticked {
+        if let Err(error) = tick(scheduler, options, format, &stopped).await {
             tracing::error!(reason = format!("{error:#}"), "the tick failed");
         }
         // Spread a little, so that several schedulers, and the requests that follow, do not come in waves.

@@ -43,22 +43,30 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// A tick that was told to stop ends between two rounds; what it has claimed is published.
-    ///
-    /// # Errors
-    /// When the database or the broker is away. Everything that was not confirmed stays due.
-    pub async fn tick(&self, options: TickOptions, stop: &CancellationToken) -> anyhow::Result<TickSummary> {
+    /// A tick that was told to stop ends between two rounds; what it has claimed is published. The summary tells what was
+    /// done, also when the database or the broker went away in the middle: everything that was not confirmed stays due.
+    pub async fn tick(&self, options: TickOptions, stop: &CancellationToken) -> (TickSummary, anyhow::Result<()>) {
         let mut summary = TickSummary::default();
+        let ended = self.rounds(options, stop, &mut summary).await;
+        (summary, ended)
+    }
+
+    async fn rounds(
+        &self,
+        options: TickOptions,
+        stop: &CancellationToken,
+        summary: &mut TickSummary,
+    ) -> anyhow::Result<()> {
         let mut room = if options.dry_run { Room::endless() } else { self.room().await.map_err(failed)? };
-        self.tick_characters(options, stop, &mut room, &mut summary).await?;
+        self.tick_characters(options, stop, &mut room, summary).await?;
         if options.filter.character_id.is_none() {
-            self.tick_killmails(options.dry_run, stop, &room, &mut summary).await?;
+            self.tick_killmails(options.dry_run, stop, &room, summary).await?;
         }
         if !options.dry_run {
             let pruned = self.store.prune_sync_runs().await.map_err(lost)?;
             debug!(pruned, "old records of list walks removed");
         }
-        Ok(summary)
+        Ok(())
     }
 
     async fn tick_characters(

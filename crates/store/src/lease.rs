@@ -17,7 +17,7 @@ pub struct Claimant {
 /// A hint that nobody has acted on for this long is given again by the next tick.
 pub const HINT_STALE_AFTER: Duration = Duration::from_secs(300);
 /// Renewed with every page. Between two pages there is a call (30 s at the most), and there can be a wait for somebody
-/// else's refresh (as long as [`REFRESH`]) and one of our own, twice at the beginning.
+/// else's refresh and one of our own. Should that ever take longer, the fence keeps the data right.
 pub const LIST: Duration = Duration::from_secs(300);
 /// For a whole batch of bodies; a batch is cut off after [`DETAIL_WORK`].
 pub const DETAIL: Duration = Duration::from_secs(300);

@@ -18,6 +18,8 @@ pub struct ListClaim {
     /// Counts this attempt, from 1.
     pub attempt: u32,
     pub resume_page: Option<u32>,
+    /// How often, in this walk, a page that was promised has turned out not to exist.
+    pub missing_pages: u32,
     /// ETag of page 1 as it was when the list was last seen to its end.
     pub etag: Option<String>,
     pub(crate) fence: i64,
@@ -31,6 +33,8 @@ pub struct ListClaim {
 
 /// A list that cannot be worked through is looked at again after this, however often it has failed.
 const PARKED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// Failed attempts in a row after which an unfinished walk begins again at the first page.
+const START_OVER_AFTER: u32 = 4;
 
 impl Store {
     /// None when there is nothing to do: the job is done, another worker has it, or ESI's copy has not expired.
@@ -50,7 +54,7 @@ impl Store {
                  and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
                  and (hinted_at is not null or next_sync_at <= now())
                  and (list_expires_at is null or list_expires_at <= now() or resume_page > 1)
-               returning attempt, resume_page, list_etag, fence, now() as "now!""#,
+               returning attempt, resume_page, missing_pages, list_etag, fence, now() as "now!""#,
             character_id.get(),
             claimant.job_id,
             claimant.take_over,
@@ -64,6 +68,7 @@ impl Store {
                 character_id,
                 attempt: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
                 resume_page: row.resume_page.map(u32::try_from).transpose().map_err(StoreError::unexpected)?,
+                missing_pages: u32::try_from(row.missing_pages).map_err(StoreError::unexpected)?,
                 etag: row.list_etag,
                 fence: row.fence,
                 started_at: row.now,
@@ -111,27 +116,37 @@ impl Store {
     }
 
     /// Remembers that the walk came to no end, and why; the row is due again when the verdict says so, at once if there
-    /// is nothing to wait for, and a day later if it is parked: no character is given up. False when the lease was lost.
+    /// is nothing to wait for, and a day later if it is parked: no character is given up. A walk that fails again and
+    /// again at a later page starts over: what is new stands on the first. False when the lease was lost.
     ///
     /// # Errors
     /// When the database does not answer: nothing is written.
     pub async fn finish_list(&self, claim: &ListClaim, verdict: &Verdict) -> Result<bool, StoreError> {
-        self.end_list(claim, verdict, None).await
+        let has_failed = matches!(verdict, Verdict::RetryAfter { counted: Counted::Attempt, .. });
+        let starts_over = has_failed && claim.attempt >= START_OVER_AFTER;
+        self.end_list(claim, verdict, starts_over, None).await
     }
 
-    /// As [`Store::finish_list`], and the walk goes on at this page.
+    /// As [`Store::finish_list`], after a page that was promised turned out not to exist: the walk goes on at the page
+    /// before it.
     ///
     /// # Errors
     /// When the database does not answer: nothing is written.
-    pub async fn finish_list_at(&self, claim: &ListClaim, verdict: &Verdict, page: u32) -> Result<bool, StoreError> {
-        self.end_list(claim, verdict, Some(page)).await
+    pub async fn finish_list_before(
+        &self,
+        claim: &ListClaim,
+        verdict: &Verdict,
+        missing_page: u32,
+    ) -> Result<bool, StoreError> {
+        self.end_list(claim, verdict, false, Some(missing_page.saturating_sub(1).max(1))).await
     }
 
     async fn end_list(
         &self,
         claim: &ListClaim,
         verdict: &Verdict,
-        resume_page: Option<u32>,
+        starts_over: bool,
+        page_before_missing: Option<u32>,
     ) -> Result<bool, StoreError> {
         let (delay, counted) = match verdict {
             Verdict::RetryAfter { delay, counted, .. } => (*delay, *counted),
@@ -142,7 +157,8 @@ impl Store {
             r#"with finished as (
                    update character
                    set lease_until = null, hinted_at = null, next_sync_at = now() + make_interval(secs => $3),
-                       attempt = attempt - case when $4 then 0 else 1 end, resume_page = coalesce($10, resume_page),
+                       attempt = attempt - case when $4 then 0 else 1 end, resume_page = case when $10 and resume_page > 1 then 1 else coalesce($11, resume_page) end,
+                       missing_pages = missing_pages + case when $11::integer is null then 0 else 1 end,
                        last_verdict = $5, last_reason = $6, last_verdict_at = now()
                    where character_id = $1 and fence = $2 and lease_until is not null
                    returning character_id)
@@ -157,7 +173,8 @@ impl Store {
             claim.started_at,
             claim.pages,
             claim.references_new,
-            resume_page.map(|page| i32::try_from(page).unwrap_or(i32::MAX))
+            starts_over,
+            page_before_missing.map(|page| i32::try_from(page).unwrap_or(i32::MAX))
         )
         .execute(&self.pool)
         .await
@@ -213,7 +230,7 @@ pub(crate) async fn end_walk(
     sqlx::query!(
         r#"with finished as (
                update character
-               set resume_page = null, list_etag = $3, lease_until = null, hinted_at = null, attempt = 0,
+               set resume_page = null, missing_pages = 0, list_etag = $3, lease_until = null, hinted_at = null, attempt = 0,
                    next_sync_at = now() + make_interval(secs => $4), last_synced_at = now(),
                    last_verdict = 'done', last_reason = null, last_verdict_at = now()
                where character_id = $1 and fence = $2 and lease_until is not null

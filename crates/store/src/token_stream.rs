@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::token::{Health, Stream, StreamState};
+use domain::token::{Health, LIST_SCOPE, Stream, StreamState};
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
 
@@ -38,6 +38,7 @@ struct StreamRow {
     state: String,
     has_access_token: bool,
     has_refresh_token: bool,
+    lacks_scope: bool,
     expires_at: Option<DateTime<Utc>>,
     strikes: i32,
     first_refused_at: Option<DateTime<Utc>>,
@@ -52,6 +53,7 @@ impl TryFrom<StreamRow> for Stream {
             health: health(&row.state, row.strikes, row.first_refused_at, row.next_probe_at)?,
             has_access_token: row.has_access_token,
             has_refresh_token: row.has_refresh_token,
+            lacks_scope: row.lacks_scope,
             expires_at: row.expires_at,
         })
     }
@@ -90,10 +92,12 @@ impl Store {
         let rows = sqlx::query_as!(
             StreamRow,
             r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
-                      refresh_token_sealed is not null as "has_refresh_token!", expires_at, strikes,
-                      first_refused_at, next_probe_at
+                      refresh_token_sealed is not null as "has_refresh_token!",
+                      last_refreshed_at is not null and $2 <> all (granted_scopes) as "lacks_scope!",
+                      expires_at, strikes, first_refused_at, next_probe_at
                from token_stream where character_id = any($1)"#,
-            &ids
+            &ids,
+            LIST_SCOPE
         )
         .fetch_all(&self.pool)
         .await

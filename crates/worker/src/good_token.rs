@@ -40,8 +40,8 @@ impl Worker {
     ) -> Result<TokenSearch, StoreError> {
         let started = Instant::now();
         let mut refreshes = 0;
-        // Streams whose tokens do not open with our keys: the row says so, and another login may serve.
-        let mut left_out = Vec::new();
+        // Streams that bring no token that we could use, and why the last of them did not; another login may serve.
+        let (mut left_out, mut last_failure) = (Vec::new(), None);
         loop {
             let mut now = self.store().streams_of(character_id).await?;
             now.streams.retain(|stream| !left_out.contains(&stream.token_stream_id));
@@ -54,17 +54,16 @@ impl Worker {
                         Err(StoreError::Seal(why)) => {
                             self.store().record_unopenable(token_stream_id, &why).await?;
                             left_out.push(token_stream_id);
+                            last_failure = Some(Failure::is(FailureClass::Configuration, why.to_string()));
                             continue;
                         }
                         Err(error) => return Err(error),
                     }
                 }
                 Choice::Refresh(token_stream_id) => token_stream_id,
-                Choice::Nothing(_) if !left_out.is_empty() => {
-                    let reason = "no token opens with the keys in KILLFLEET_TOKEN_KEY";
-                    return Ok(TokenSearch::Failed(Failure::is(FailureClass::Configuration, reason)));
+                Choice::Nothing(reason) => {
+                    return Ok(last_failure.map_or(TokenSearch::Nothing(reason), TokenSearch::Failed));
                 }
-                Choice::Nothing(reason) => return Ok(TokenSearch::Nothing(reason)),
             };
             if stop.is_cancelled() {
                 return Ok(TokenSearch::Stopped);
@@ -72,7 +71,6 @@ impl Worker {
             if let Some(wait) = self.pauses.wait_for_sso(self.store()).await? {
                 return Ok(TokenSearch::Failed(wait));
             }
-            refreshes += 1;
             match self.refresher.refresh(token_stream_id).await? {
                 Refreshed::Granted(token) => return Ok(TokenSearch::Found(token)),
                 Refreshed::Failed(failure) => {
@@ -81,20 +79,24 @@ impl Worker {
                     }
                     return Ok(TokenSearch::Failed(failure));
                 }
-                Refreshed::Unopenable => left_out.push(token_stream_id),
+                Refreshed::Unusable(failure) => {
+                    left_out.push(token_stream_id);
+                    last_failure = Some(failure);
+                }
                 Refreshed::Busy if started.elapsed() < LOOK_FOR => {
-                    refreshes -= 1;
                     let _ = stop.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
                 }
                 Refreshed::Busy => {
                     let reason = "this token stream, or all slots for token calls, are in other hands";
                     return Ok(TokenSearch::Failed(Failure::is(FailureClass::Wait(LOOK_FOR), reason)));
                 }
-                Refreshed::LostRace | Refreshed::Refused(_) | Refreshed::Quarantined(_) | Refreshed::Impossible
-                    if refreshes < REFRESHES_MAX => {}
+                // The row has changed: choose again.
                 Refreshed::LostRace | Refreshed::Refused(_) | Refreshed::Quarantined(_) | Refreshed::Impossible => {
-                    let reason = format!("{refreshes} refreshes brought no token");
-                    return Ok(TokenSearch::Failed(Failure::is(FailureClass::Transient, reason)));
+                    refreshes += 1;
+                    if refreshes == REFRESHES_MAX {
+                        let reason = format!("{refreshes} refreshes brought no token");
+                        return Ok(TokenSearch::Failed(Failure::is(FailureClass::Transient, reason)));
+                    }
                 }
             }
         }

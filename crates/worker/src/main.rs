@@ -97,7 +97,10 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Ended::GraceRanOut { jobs_left } => {
-            tracing::error!(jobs_left, "jobs are cut: their rows and messages are as if they had not been begun");
+            tracing::error!(
+                jobs_left,
+                "jobs are cut: their messages are delivered again, and go on where the rows say"
+            );
             Ok(Exit::GraceRanOut)
         }
     }

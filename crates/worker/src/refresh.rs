@@ -17,7 +17,7 @@ use store::{Keyring, Store, StoreError};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, warn};
 
-/// What became of a refresh. All but `Busy` and `Impossible` are recorded in the stream's row.
+/// What became of a refresh. What speaks of the login, of EVE SSO or of us is recorded in the stream's row.
 #[derive(Debug)]
 pub enum Refreshed {
     /// With the access token, which may live for less than the buffer.
@@ -30,8 +30,9 @@ pub enum Refreshed {
     Quarantined(Failure),
     /// Trouble of EVE SSO, or our own configuration: nothing is remembered against the login.
     Failed(Failure),
-    /// The refresh token does not open with our keys.
-    Unopenable,
+    /// This stream brings no token that we could use, whatever its login is worth: the new access token was not
+    /// accepted, or the refresh token does not open with our keys. Another stream may serve.
+    Unusable(Failure),
     /// The stream is being refreshed by somebody else, or all slots for token calls are taken.
     Busy,
     /// The stream is gone, or has no refresh token.
@@ -46,7 +47,7 @@ impl Refreshed {
             Self::Refused(_) => "refused",
             Self::Quarantined(_) => "quarantined",
             Self::Failed(_) => "failed",
-            Self::Unopenable => "unopenable",
+            Self::Unusable(_) => "unusable",
             Self::Busy => "busy",
             Self::Impossible => "impossible",
         }
@@ -56,8 +57,8 @@ impl Refreshed {
 const SAVE_AGAIN_FIRST: Duration = Duration::from_millis(250);
 const SAVE_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
-/// A token call takes 30 s at the most, and its saving a moment.
-const UNDER_WAY_LIMIT: Duration = Duration::from_secs(40);
+/// A token call takes 30 s at the most, finding the endpoint and the signing keys 5 s each, and saving a moment.
+const UNDER_WAY_LIMIT: Duration = Duration::from_secs(45);
 
 /// Refreshes run in tasks of their own: whoever waits for one can be cut off, but between the call and the saving of
 /// its answer nothing may be.
@@ -125,7 +126,7 @@ impl Inner {
             RefreshStart::Impossible => return Ok(Refreshed::Impossible),
             RefreshStart::Unopenable(why) => {
                 self.store.record_unopenable(token_stream_id, &why).await?;
-                return Ok(Refreshed::Unopenable);
+                return Ok(Refreshed::Unusable(Failure::is(FailureClass::Configuration, why.to_string())));
             }
         };
         let stream = claim.token_stream_id.get();
@@ -183,7 +184,7 @@ impl Inner {
     async fn unusable(&self, claim: &RefreshClaim, code: &str, why: String) -> Result<Refreshed, StoreError> {
         let reason = format!("the new access token was not accepted: {why}");
         self.store.finish_without_token(claim, &claim.health, code, &reason, AnswerSeen::Yes).await?;
-        Ok(Refreshed::Failed(Failure::is(FailureClass::Transient, reason)))
+        Ok(Refreshed::Unusable(Failure::is(FailureClass::Transient, reason)))
     }
 
     /// The provider may have forgotten the old token already: there is nothing better to do than to save the new one,
@@ -207,9 +208,12 @@ impl Inner {
         let failure = error.failure();
         let stream = claim.token_stream_id.get();
         let answer = match error {
-            RefreshError::Transient { trouble: Trouble::Unreachable(_) | Trouble::Unreadable(_), .. } => {
-                AnswerSeen::MayBeLost
-            }
+            // Behind a gateway's 502 or 504 EVE SSO may have answered.
+            RefreshError::Transient {
+                trouble:
+                    Trouble::Unreachable(_) | Trouble::Unreadable(_) | Trouble::Unavailable { status: 502 | 504, .. },
+                ..
+            } => AnswerSeen::MayBeLost,
             RefreshError::Transient { .. } | RefreshError::Refused { .. } => AnswerSeen::Yes,
         };
         let remember = async |health: &Health, code: &str| {

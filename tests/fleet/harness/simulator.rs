@@ -141,7 +141,16 @@ impl Simulator {
 
     /// A further refresh token.
     pub(crate) async fn login(&self, character_id: i64) -> String {
-        let answer: Value = self.ask(Method::POST, &format!("/sim/characters/{character_id}/login"), None).await;
+        self.log_in(character_id, None).await
+    }
+
+    /// A further refresh token that allows these scopes only.
+    pub(crate) async fn login_for(&self, character_id: i64, scopes: &[&str]) -> String {
+        self.log_in(character_id, Some(json!({ "scopes": scopes }))).await
+    }
+
+    async fn log_in(&self, character_id: i64, body: Option<Value>) -> String {
+        let answer: Value = self.ask(Method::POST, &format!("/sim/characters/{character_id}/login"), body).await;
         answer["refresh_token"].as_str().expect("a login gives a token").to_owned()
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use domain::token::LIST_SCOPE;
 use domain::{CharacterId, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 use service::{ConfigurationError, classed};
@@ -59,6 +60,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
                 return Err(error.context(format!("character {character_id} was not added, {left}")));
             }
             store.complete_login(character_id, name).await.map_err(from_store)?;
+            let streams = store.streams_of(character_id).await.map_err(from_store)?.streams;
+            if streams.iter().any(|stream| stream.token_stream_id == token_stream_id && stream.lacks_scope) {
+                bail!(
+                    "character {character_id} was added, but nothing can be fetched with this login: it does not hold \
+                     the scope {LIST_SCOPE}. Sign in again with it"
+                );
+            }
             format!("character {character_id} ({name}) is signed in: token stream {token_stream_id}")
         }
     };
@@ -99,10 +107,7 @@ async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> 
             Refreshed::Granted(_) | Refreshed::LostRace => return Ok(()),
             Refreshed::Refused(failure) => bail!("{failure}"),
             Refreshed::Quarantined(failure) => bail!("{failure}"),
-            Refreshed::Failed(failure) => return Err(classed(failure)),
-            Refreshed::Unopenable => {
-                bail!("its stored refresh token does not open with the keys in KILLFLEET_TOKEN_KEY")
-            }
+            Refreshed::Failed(failure) | Refreshed::Unusable(failure) => return Err(classed(failure)),
             Refreshed::Impossible => bail!("the login was removed while it was being added"),
             Refreshed::Busy if started.elapsed() < LOOK_FOR => tokio::time::sleep(LOOK_AGAIN).await,
             Refreshed::Busy => bail!("all slots for token calls are in use: try again in a minute"),

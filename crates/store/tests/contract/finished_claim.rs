@@ -38,7 +38,10 @@ fn a_list_that_ended_with_a_verdict() {
             let before = database.contents().await;
             for again in every_verdict() {
                 assert!(!database.store.finish_list(&claim, &again).await.unwrap(), "{again:?} after {end:?}");
-                assert!(!database.store.finish_list_at(&claim, &again, 3).await.unwrap(), "{again:?} after {end:?}");
+                assert!(
+                    !database.store.finish_list_before(&claim, &again, 3).await.unwrap(),
+                    "{again:?} after {end:?}"
+                );
             }
             assert!(!database.store.hand_over_list(&claim).await.unwrap());
             assert!(!database.store.finish_walk(&claim, true, Duration::ZERO, 0.5).await.unwrap());

@@ -116,13 +116,13 @@ fn a_list_that_is_handed_over_keeps_its_hint_and_costs_no_attempt() {
 }
 
 #[test]
-fn a_list_that_ends_at_a_page_goes_on_there() {
+fn a_list_whose_page_is_missing_goes_on_at_the_page_before() {
     contract(|database| async move {
         let pilot = database.character(1).await;
         let mut claim = database.list(pilot).await;
         let page = references([1, 2]);
         database.store.save_page(&mut claim, listed(&page, 1, 9), 0.5).await.unwrap().unwrap();
-        assert!(database.store.finish_list_at(&claim, &retry(60, Counted::Attempt), 1).await.unwrap());
+        assert!(database.store.finish_list_before(&claim, &retry(60, Counted::Attempt), 2).await.unwrap());
         let row = database
             .row("select resume_page, attempt, last_verdict, last_reason, lease_until, hinted_at from character")
             .await;
@@ -135,16 +135,43 @@ fn a_list_that_ends_at_a_page_goes_on_there() {
         database.run("update character set hinted_at = now()").await;
         let claim = database.list(pilot).await;
         assert_eq!(claim.resume_page, Some(1));
-        assert!(database.store.finish_list_at(&claim, &retry(0, Counted::Nothing), 7).await.unwrap());
+        assert!(database.store.finish_list_before(&claim, &retry(0, Counted::Nothing), 8).await.unwrap());
         let claim = database.list(pilot).await;
-        assert_eq!((claim.resume_page, claim.attempt), (Some(7), 2));
-        // Without a page the place is kept.
+        assert_eq!((claim.resume_page, claim.attempt, claim.missing_pages), (Some(7), 2, 2));
+        // Otherwise the place is kept.
         assert!(database.store.finish_list(&claim, &retry(0, Counted::Nothing)).await.unwrap());
         let lost = database.list(pilot).await;
         assert_eq!(lost.resume_page, Some(7));
         database.store.claim_list(pilot, claimant(true)).await.unwrap().expect("taken over");
-        assert!(!database.store.finish_list_at(&lost, &retry(0, Counted::Nothing), 2).await.unwrap());
+        assert!(!database.store.finish_list_before(&lost, &retry(0, Counted::Nothing), 2).await.unwrap());
         assert_eq!(database.value("select resume_page from character").await, 7);
+    });
+}
+
+#[test]
+fn a_walk_that_fails_again_and_again_starts_over_and_its_end_forgets_the_missing_pages() {
+    contract(|database| async move {
+        let pilot = database.character(1).await;
+        database.run("update character set resume_page = 7, missing_pages = 3").await;
+        for expected in [7, 7, 7, 1, 1] {
+            let claim = database.list(pilot).await;
+            // Waiting is no failure and moves nothing.
+            assert!(database.store.finish_list(&claim, &retry(0, Counted::Nothing)).await.unwrap());
+            let claim = database.list(pilot).await;
+            assert!(database.store.finish_list(&claim, &retry(0, Counted::Attempt)).await.unwrap());
+            assert_eq!(database.value("select resume_page from character").await, expected);
+        }
+        let mut claim = database.list(pilot).await;
+        let page = references([1]);
+        database.store.save_page(&mut claim, listed(&page, 1, 1), 0.5).await.unwrap().unwrap();
+        let row = database.row("select resume_page, missing_pages, attempt from character").await;
+        assert_eq!(row, json!({ "resume_page": null, "missing_pages": 0, "attempt": 0 }));
+
+        // A list that was seen to its end has no place to go back to.
+        database.run("update character set attempt = 9, hinted_at = now(), list_expires_at = null").await;
+        let claim = database.list(pilot).await;
+        assert!(database.store.finish_list(&claim, &retry(0, Counted::Attempt)).await.unwrap());
+        assert_eq!(database.value("select resume_page from character").await, json!(null));
     });
 }
 

@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 
-use domain::{Failure, FailureClass, Job, KillmailId, Outcome, Tries, Verdict};
+use domain::failure::delay_for_others;
+use domain::{Counted, Failure, FailureClass, Job, KillmailId, Outcome, Verdict};
 use esi::{Budget, EsiErrorKind};
 use service::metrics as names;
 use store::detail_job::{DetailClaim, NewKillmail};
@@ -17,7 +18,7 @@ use crate::worker::Worker;
 /// The bucket is left alone for a while when less than one part in this many is left: others may have calls on their
 /// way, and an answer of 429 is to be avoided, not provoked. Its pause is the same part of the window.
 const RESERVE_PARTS: u32 = 30;
-/// So many failures in a row end the batch: the rest would most likely get the same.
+/// So many failures in a row that are not about a killmail alone end the batch: the rest would most likely get the same.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
 
 pub(crate) async fn fetch_details(
@@ -138,20 +139,19 @@ impl Batch {
         warn!(killmail.id = killmail_id, verdict = verdict.name(), reason = %failure, "not stored");
         worker.store().finish_detail(claim, &verdict).await?;
         self.failed += 1;
-        self.failures_in_a_row += 1;
         self.first_failure.get_or_insert(verdict);
+        let concerns_others = delay_for_others(&failure, 0.0).is_some();
+        self.failures_in_a_row = if concerns_others { self.failures_in_a_row + 1 } else { 0 };
         Ok((self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX).then_some(failure))
     }
 
     /// Those that were not begun are due again later; it counts as no attempt of theirs.
     async fn put_off(&mut self, worker: &Worker, claims: &[DetailClaim], failure: &Failure) -> Result<(), StoreError> {
-        let first_try = Tries { attempts: 1, refusals: 0 };
-        let verdict = domain::failure::decide(failure, first_try, rand::random());
-        if let Verdict::RetryAfter { delay, reason, .. } = &verdict {
-            worker.store().put_off_details(claims, *delay, reason).await?;
-            self.put_off = claims.len();
-        }
-        self.first_failure.get_or_insert(verdict);
+        let delay = delay_for_others(failure, rand::random()).unwrap_or_default();
+        let reason = format!("not begun: {failure}");
+        worker.store().put_off_details(claims, delay, &reason).await?;
+        self.put_off = claims.len();
+        self.first_failure.get_or_insert(Verdict::RetryAfter { delay, reason, counted: Counted::Nothing });
         Ok(())
     }
 

@@ -1,15 +1,17 @@
 //! The list lane: claim the character, walk its list ([`walk`](super::walk)), ask for the bodies, finish.
 
+use std::time::Duration;
+
 use domain::{Counted, Job, Outcome, SyncList, Verdict};
 use store::StoreError;
 use store::list_job::ListClaim;
 use tracing::{Span, warn};
 
-use super::walk::{Ended, LIST_LIVES_FOR, walk};
+use super::walk::{Ended, walk};
 use super::{Delivery, record_attempt};
 use crate::worker::Worker;
 
-/// How often a page may turn out not to exist, at the end of a list, before that is taken to be its end.
+/// How often in one walk a page may turn out not to exist before that is taken to be the end of the list.
 const MISSING_PAGES_MAX: u32 = 5;
 
 pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delivery) -> Result<Outcome, StoreError> {
@@ -26,21 +28,26 @@ pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delive
         Ended::Finished => Verdict::Done,
         Ended::LeaseLost => Verdict::skipped("another worker has taken the list over"),
         Ended::Cut(cut) => cut.finish(worker, &claim, Job::SyncList(sync), &mut follow_ups).await?,
-        Ended::PageMissing { page } => page_missing(worker, &claim, page).await?,
+        Ended::PageMissing { page, lives_for } => page_missing(worker, &claim, page, lives_for).await?,
     };
     Ok(Outcome { verdict, follow_ups })
 }
 
 /// A list can become shorter while it is walked; but if what was taken for its end is a mistake of ESI, all behind it
 /// would be missed. So the page before is asked once more when ESI's copy of it has expired: its `X-Pages` decides.
-async fn page_missing(worker: &Worker, claim: &ListClaim, page: u32) -> Result<Verdict, StoreError> {
-    if claim.attempt >= MISSING_PAGES_MAX {
+async fn page_missing(
+    worker: &Worker,
+    claim: &ListClaim,
+    page: u32,
+    lives_for: Duration,
+) -> Result<Verdict, StoreError> {
+    if claim.missing_pages >= MISSING_PAGES_MAX {
         warn!(page, "the page does not exist: taken as the end of the list");
-        let finished = worker.store().finish_walk(claim, false, LIST_LIVES_FOR, rand::random()).await?;
+        let finished = worker.store().finish_walk(claim, false, lives_for, rand::random()).await?;
         return Ok(if finished { Verdict::Done } else { Verdict::skipped("another worker has taken the list over") });
     }
     let reason = format!("page {page} does not exist, though page {} said so", page - 1);
-    let verdict = Verdict::RetryAfter { delay: LIST_LIVES_FOR, reason, counted: Counted::Attempt };
-    worker.store().finish_list_at(claim, &verdict, page - 1).await?;
+    let verdict = Verdict::RetryAfter { delay: lives_for, reason, counted: Counted::Attempt };
+    worker.store().finish_list_before(claim, &verdict, page).await?;
     Ok(verdict)
 }

@@ -17,9 +17,9 @@ use super::cut::Cut;
 use crate::worker::Worker;
 
 /// ESI's own time to live of killmail lists, for answers that do not say one.
-pub(super) const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
-/// What a page with an answer of 200 costs.
-const TOKENS_PER_PAGE: u32 = 2;
+const LIST_LIVES_FOR: Duration = Duration::from_secs(300);
+/// A walk stops while the bucket still holds the price of an error (5 tokens, a page costs 2).
+const RESERVE_TOKENS: u32 = 6;
 
 pub(super) enum Ended {
     /// The row is finished, with the last page.
@@ -29,6 +29,8 @@ pub(super) enum Ended {
     /// ESI says that this page does not exist, though the page before it said otherwise.
     PageMissing {
         page: u32,
+        /// How long ESI goes on giving the answer that promised it.
+        lives_for: Duration,
     },
 }
 
@@ -52,34 +54,31 @@ pub(super) async fn walk(
     // A validator is of use only for a list that was seen to its end: then "not changed" means "nothing to do".
     let validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
     let mut page = start.first_page;
-    // Whether the page before this one said that this one exists.
-    let mut is_promised = false;
+    // Whether a page before this one said that this one exists, and for how long ESI will go on saying so.
+    let mut promise = (page > 1).then_some(LIST_LIVES_FOR);
     loop {
+        // Before every page; it was asked above too, so that no token is refreshed for a call that has to wait.
         if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
             return Ok(Ended::Cut(Cut::Failed(wait)));
         }
         let etag = if page == 1 { validator.as_deref() } else { None };
-        let answer = match ask(worker, claim, page, &mut token, etag, delivery).await? {
+        let answer = match ask(worker, claim, page, &mut token, etag, promise.is_some(), delivery).await? {
             Asked::Answer(answer) => answer,
-            Asked::NoSuchPage if page > 1 && (is_promised || page == start.first_page) => {
-                return Ok(Ended::PageMissing { page });
-            }
-            Asked::NoSuchPage => {
-                let finished = worker.store().finish_walk(claim, false, LIST_LIVES_FOR, rand::random()).await?;
-                return Ok(if finished { Ended::Finished } else { Ended::LeaseLost });
-            }
+            Asked::NoSuchPage => match promise {
+                Some(lives_for) => return Ok(Ended::PageMissing { page, lives_for }),
+                None => return finish(worker, claim, false, LIST_LIVES_FOR).await,
+            },
             Asked::Cut(cut) => return Ok(Ended::Cut(cut)),
         };
         let lives_for = answer.cache.lives_for;
         let (references, pages, etag) = match answer.value {
             ListPage::NotModified => {
                 debug!("the list has not changed");
-                let finished = worker.store().finish_walk(claim, true, lives_for, rand::random()).await?;
-                return Ok(if finished { Ended::Finished } else { Ended::LeaseLost });
+                return finish(worker, claim, true, lives_for).await;
             }
             ListPage::Page { references, pages, etag } => (references, pages, etag),
         };
-        is_promised = pages.is_some();
+        promise = pages.is_some().then_some(lives_for);
         // As long as the end is not known there is one more page: better an answer of 404 than a hole.
         let pages = pages.unwrap_or(page + 1);
         let listed =
@@ -92,7 +91,7 @@ pub(super) async fn walk(
         let Some(next_page) = saved.next_page else { return Ok(Ended::Finished) };
         if let Some(budget) = &answer.budget {
             // Everything that this walk has used comes back within one window.
-            worker.pauses.spare(worker.store(), &bucket, budget, TOKENS_PER_PAGE, budget.window).await?;
+            worker.pauses.spare(worker.store(), &bucket, budget, RESERVE_TOKENS, budget.window).await?;
         }
         if delivery.stop.is_cancelled() {
             return Ok(Ended::Cut(Cut::Stopped));
@@ -101,21 +100,29 @@ pub(super) async fn walk(
     }
 }
 
+async fn finish(worker: &Worker, claim: &ListClaim, unchanged: bool, lives_for: Duration) -> Result<Ended, StoreError> {
+    let finished = worker.store().finish_walk(claim, unchanged, lives_for, rand::random()).await?;
+    Ok(if finished { Ended::Finished } else { Ended::LeaseLost })
+}
+
 enum Asked {
     Answer(Answered<ListPage>),
     NoSuchPage,
     Cut(Cut),
 }
 
-/// One page. A token that ESI does not take is discarded, and another is tried once.
+/// One page. A token that ESI does not take is discarded, and another is tried once. Of a page that nobody has promised
+/// every 404 tells that there is none.
 async fn ask(
     worker: &Worker,
     claim: &ListClaim,
     page: u32,
     token: &mut AccessToken,
     etag: Option<&str>,
+    is_promised: bool,
     delivery: &Delivery,
 ) -> Result<Asked, StoreError> {
+    let bucket = scope_of_list(claim.character_id);
     let mut is_second = false;
     loop {
         let answer = worker.esi.killmail_list(claim.character_id, page, &token.secret, etag).await;
@@ -124,10 +131,16 @@ async fn ask(
             Ok(answer) => return Ok(Asked::Answer(answer)),
             Err(error) => error,
         };
+        worker.pauses.remember(worker.store(), &bucket, &error).await?;
+        if let Some(budget) = error.budget() {
+            // Errors are paid for too, and dearly.
+            worker.pauses.spare(worker.store(), &bucket, budget, RESERVE_TOKENS, budget.window).await?;
+        }
         match error.kind() {
             EsiErrorKind::PageDoesNotExist => return Ok(Asked::NoSuchPage),
+            EsiErrorKind::Unavailable { status: 404 } if page > 1 && !is_promised => return Ok(Asked::NoSuchPage),
             EsiErrorKind::Unauthorized => worker.store().discard_access_token(token).await?,
-            _ => worker.pauses.remember(worker.store(), &scope_of_list(claim.character_id), &error).await?,
+            _ => {}
         }
         if is_second || !matches!(error.kind(), EsiErrorKind::Unauthorized) {
             return Ok(Asked::Cut(Cut::Failed(error.failure())));
