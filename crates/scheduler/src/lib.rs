@@ -1,6 +1,6 @@
 //! The scheduler: one tick looks at everything that is due and puts a hint for each into the broker.
 //!
-//! Where to start: [`tick`].
+//! Where to start: [`Scheduler::tick`].
 
 mod report;
 mod tick;
