@@ -5,7 +5,7 @@
 //! lease still stands: a provider that rotates has already forgotten the old one. Only then may anything else use the
 //! answer. A process that dies in between leaves its lease in the past; the next claim tells it as `lost_answer`.
 //!
-//! Here stands the claim; [`finish`] is the saving.
+//! Here stands the claim; the saving is in `finish`.
 
 mod finish;
 
