@@ -6,6 +6,7 @@ mod character_list;
 pub(crate) mod migrate;
 pub(crate) mod status;
 
+use clap::Args;
 use service::classed;
 use service::settings::DatabaseArgs;
 use store::{Store, StoreError};
@@ -14,6 +15,16 @@ use crate::NAME;
 
 /// A command does one thing after the other.
 const CONNECTIONS: u32 = 2;
+
+/// Of every command that only reads and prints.
+#[derive(Args)]
+pub(crate) struct ReadArguments {
+    /// Print JSON, in one line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
 
 async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
     Store::connect(&database.resolve()?, NAME, CONNECTIONS).await.map_err(from_store)

@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{character, migrate, status};
+use commands::{ReadArguments, character, migrate, status};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -31,7 +31,7 @@ enum Command {
     #[command(subcommand)]
     Character(character::Command),
     /// Show the fleet in a few numbers.
-    Status(status::Arguments),
+    Status(ReadArguments),
 }
 
 fn main() -> ExitCode {

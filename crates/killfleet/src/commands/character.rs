@@ -2,14 +2,14 @@
 
 use clap::Subcommand;
 
-use super::{character_add, character_list};
+use super::{ReadArguments, character_add, character_list};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Add a login: the refresh token comes on standard input. Repeatable: each token adds a stream.
     Add(Box<character_add::Arguments>),
     /// List the characters and how they are.
-    List(character_list::Arguments),
+    List(ReadArguments),
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<String> {

@@ -1,21 +1,10 @@
 //! `killfleet character list`.
 
-use clap::Args;
-use service::settings::DatabaseArgs;
 use store::character::CharacterListed;
 
-use super::{connect, from_store};
+use super::{ReadArguments, connect, from_store};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// As a JSON array.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
+pub(crate) async fn run(arguments: ReadArguments) -> anyhow::Result<String> {
     let store = connect(&arguments.database).await?;
     let characters = store.characters().await.map_err(from_store)?;
     store.close().await;

@@ -1,22 +1,11 @@
 //! `killfleet status`.
 
-use clap::Args;
-use service::settings::DatabaseArgs;
 use store::pause::Pause;
 use store::status::FleetStatus;
 
-use super::{connect, from_store};
+use super::{ReadArguments, connect, from_store};
 
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// As one line of JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
+pub(crate) async fn run(arguments: ReadArguments) -> anyhow::Result<String> {
     let store = connect(&arguments.database).await?;
     let status = store.status().await.map_err(from_store)?;
     let pauses = store.pauses().await.map_err(from_store)?;
