@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::StoreError;
 
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// The database is not at the version that this build was made for.
 #[derive(Debug, Error, PartialEq, Eq)]
