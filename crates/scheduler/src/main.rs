@@ -79,7 +79,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         .map_err(|error| SettingError::malformed(names::QUEUE_PREFIX, "cannot be used", error.to_string()))?;
     let broker = BrokerSettings { amqp_url: settings.amqp_url, queue_prefix, connection_name: NAME.to_owned() };
     let publisher = Publisher::open(broker).map_err(|error| classed(error.failure()))?;
-    let database_url = arguments.database.resolve()?;
+    let database_url = arguments.database.resolve_for_the_fleet()?;
     let listen = arguments.listen.resolve()?;
 
     let store = Store::connect(&database_url, NAME, CONNECTIONS).await.map_err(|error| classed(error.failure()))?;
