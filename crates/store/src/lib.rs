@@ -7,6 +7,7 @@
 //! Where to start: [`due`] is the scheduler's side; [`list_job`] with [`list_page`], [`detail_job`] and [`refresh_job`] are the three
 //! lanes; [`login`] is how a token comes in; [`seal`] is how it rests.
 
+pub mod alone;
 pub mod character;
 pub mod detail_job;
 pub mod due;
@@ -21,6 +22,7 @@ pub mod schema;
 pub mod scratch;
 pub mod seal;
 pub mod status;
+pub mod take_over;
 pub mod token_stream;
 
 use chrono::{DateTime, Utc};

@@ -38,5 +38,6 @@ mod refresh_rotation;
 mod refresh_slots;
 mod schema;
 mod sealed_tokens;
+mod take_over;
 mod unopenable_stream;
 mod views;
