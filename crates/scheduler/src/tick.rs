@@ -183,7 +183,7 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         self.left_behind.insert(job.lane());
     }
 
-    /// All that are due, whoever's lists they are on, up to what the lane can take.
+    /// All that are due, on whosever list, up to what the lane can take.
     async fn killmails(&mut self) -> anyhow::Result<()> {
         if self.options.dry_run {
             self.summary.queued_detail_killmails = self.store.count_due_killmails().await.map_err(lost)?;
