@@ -14,10 +14,15 @@ use thiserror::Error;
 /// Why a file cannot be had alone.
 #[derive(Debug, Error)]
 pub enum AloneError {
-    #[error("{} is in use by another killfleet{}: stop it first", path.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    /// The pid is none in the moment in which its holder is just writing it.
+    #[error("{} is in use by another killfleet{}: stop it first", path.display(), in_words(*pid))]
     InUse { path: PathBuf, pid: Option<u32> },
     #[error("{} cannot be locked", path.display())]
     Lock { path: PathBuf, source: io::Error },
+}
+
+fn in_words(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
 /// The claim on a database file; it holds until this is dropped.
@@ -72,7 +77,6 @@ fn lock(database: &Path) -> Result<File, Refused> {
     Ok(file)
 }
 
-/// None while its holder is just writing it.
 fn pid_in(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(20).read_to_string(&mut text).ok()?;

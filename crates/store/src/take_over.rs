@@ -1,8 +1,8 @@
 //! The start of a process that has the database to itself: whatever the rows say of somebody who is at work is about a
 //! process that is gone.
 //!
-//! Only who has claimed the file ([`Alone`](crate::alone::Alone)) may say so. Of a token call the rows do not tell whether it
-//! was answered: so its lease is not removed but set into the past, where the next claim reads it as a lost answer.
+//! Only who has claimed the file ([`Alone`](crate::alone::Alone)) may say so. Of a token call the rows do not tell whether
+//! it was answered: so its lease is not removed but set into the past, where the next claim reads it as a lost answer.
 
 mod postgres;
 
@@ -18,8 +18,8 @@ pub struct TakenOver {
 }
 
 impl Store {
-    /// Hints and leases of characters and killmails are gone, and what was begun is due again with its attempt counted; whoever
-    /// held a lease finds its fence gone. Slots for token calls are free.
+    /// Hints and leases of characters and killmails are gone, and what was begun is due again with its attempt counted;
+    /// whoever held a lease finds its fence gone. Slots for token calls are free.
     ///
     /// # Errors
     /// When the database does not answer: nothing is written.
