@@ -97,7 +97,8 @@ struct PauseLine {
     seconds: u64,
 }
 
-/// `20 characters (1 needs a login), 1200 killmails stored, 56 wanted | 3 jobs at work, 12 waiting | next look in 7 s`
+/// `20 characters (1 needs a login), 1200 killmails stored, 56 wanted | 3 jobs at work, 12 waiting`; when nothing is at
+/// work, when that may change: `… | next look in 7 s`.
 impl fmt::Display for Picture {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, at_work) = (&self.status, &self.at_work);
@@ -119,7 +120,8 @@ impl fmt::Display for Picture {
         if status.killmails_parked > 0 {
             write!(formatter, ", {} parked", status.killmails_parked)?;
         }
-        if at_work.jobs_running + at_work.jobs_waiting > 0 {
+        let is_at_work = at_work.jobs_running + at_work.jobs_waiting > 0;
+        if is_at_work {
             let running = counted(at_work.jobs_running, "job");
             write!(formatter, " | {running} at work, {} waiting", at_work.jobs_waiting)?;
         }
@@ -130,8 +132,8 @@ impl fmt::Display for Picture {
             write!(formatter, " | {} pauses for {} s: {}", pause.scope, left.as_secs() + 1, pause.reason)?;
         }
         match at_work.next_tick {
-            Some(left) => write!(formatter, " | next look in {} s", left.as_secs() + 1),
-            None => Ok(()),
+            Some(left) if !is_at_work => write!(formatter, " | next look in {} s", left.as_secs() + 1),
+            _ => Ok(()),
         }
     }
 }

@@ -19,7 +19,7 @@ const REDRAWN_EVERY: Duration = Duration::from_secs(1);
 /// Elsewhere; and only what has changed.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Looking at the rows takes at most one part in so many of the time, however many there are.
-const LOOKS_TAKE_A_PART_IN: u32 = 50;
+const LOOKS_TAKE_A_PART_IN: u32 = 20;
 
 pub(crate) struct Screen {
     format: LogFormat,
@@ -108,7 +108,6 @@ async fn redraw(line: &ProgressBar, store: &Store, observer: &Observer) -> Infal
             if let Some(picture) = &mut picture {
                 picture.at_work = observer.look();
                 line.set_message(picture.to_string());
-                line.tick();
             }
             sleep(REDRAWN_EVERY).await;
             if Instant::now() >= look_again {
