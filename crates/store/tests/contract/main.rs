@@ -9,6 +9,7 @@ mod harness;
 
 mod access_token;
 mod connecting;
+mod disk_trouble;
 mod due_character_claim;
 mod due_characters;
 mod due_killmails;
@@ -38,5 +39,7 @@ mod refresh_rotation;
 mod refresh_slots;
 mod schema;
 mod sealed_tokens;
+mod sqlite_file;
+mod token_streams;
 mod unopenable_stream;
 mod views;
