@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{FailureClass, Lane, Outcome};
+use domain::{Delivered, FailureClass, Lane, Outcome};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::settings::BrokerSettings;
 use crate::status::ConsumerStatus;
 use crate::topology::Topology;
-use crate::work::{Delivered, Work};
+use crate::work::Work;
 
 /// After a session that held this long, the delays before the next begin small again.
 const HEALTHY: Duration = Duration::from_secs(5);

@@ -39,4 +39,3 @@ pub use publisher::{Published, Publisher};
 pub use settings::{BrokerSettings, InvalidQueuePrefix, QueuePrefix};
 pub use status::ConsumerStatus;
 pub use topology::Topology;
-pub use work::Delivered;

@@ -1,6 +1,5 @@
-//! Making messages: the only place that gives a message its identity and its time.
+//! Making messages: their identity is drawn here, and their time is in it.
 
-use chrono::DateTime;
 use domain::{Job, JobMessage};
 use uuid::Uuid;
 
@@ -8,14 +7,7 @@ use uuid::Uuid;
 /// that begins something, take a fresh one.
 #[must_use]
 pub fn message_for(job: Job, trace_id: Uuid) -> JobMessage {
-    let job_id = Uuid::now_v7();
-    let (seconds, nanoseconds) =
-        job_id.get_timestamp().expect("a UUID of version 7 holds the time at which it was made").to_unix();
-    let enqueued_at =
-        i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, nanoseconds)).expect(
-            "the 48 bits of milliseconds in a UUID of version 7 end in the year 10889, chrono's calendar far later",
-        );
-    JobMessage { job_id, trace_id, enqueued_at, job }
+    JobMessage::identified(Uuid::now_v7(), trace_id, job)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use domain::{JobMessage, Lane, Outcome, Verdict};
+use domain::{Delivered, JobMessage, Lane, Outcome, Verdict};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use lapin::message::Delivery;
@@ -16,14 +16,6 @@ use crate::patience::Patience;
 use crate::publisher::Publisher;
 use crate::settle::{acknowledge, hand_back, hand_back_pause};
 use crate::topology::Topology;
-
-/// What a handler gets.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    pub message: JobMessage,
-    /// The message was delivered before and not acknowledged: its job may have been begun, or even done.
-    pub redelivered: bool,
-}
 
 pub(crate) type Handler = Arc<dyn Fn(Delivered) -> BoxFuture<'static, Outcome> + Send + Sync>;
 

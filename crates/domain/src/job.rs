@@ -111,6 +111,14 @@ pub struct JobMessage {
     pub job: Job,
 }
 
+/// What a handler gets.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    pub message: JobMessage,
+    /// The message was delivered before and not acknowledged: its job may have been begun, or even done.
+    pub redelivered: bool,
+}
+
 /// Why bytes from a queue are not a job of ours. Such a message is parked, never retried.
 #[derive(Debug, Error)]
 pub enum UnreadableMessage {
@@ -137,6 +145,16 @@ struct Wire<J> {
 }
 
 impl JobMessage {
+    /// `job_id` is a fresh UUID of version 7: the time at which it was made is when the message was enqueued.
+    #[must_use]
+    pub fn identified(job_id: Uuid, trace_id: Uuid, job: Job) -> Self {
+        let made_at = job_id.get_timestamp().map(|timestamp| timestamp.to_unix());
+        let enqueued_at = made_at
+            .and_then(|(seconds, nanoseconds)| DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds));
+        // For logs only, so an id of another kind, which holds no time, is no reason to stop.
+        Self { job_id, trace_id, enqueued_at: enqueued_at.unwrap_or_default(), job }
+    }
+
     /// # Errors
     /// [`UnreadableMessage`] says what is wrong; the version is looked at first, so that a newer message is named as such.
     pub fn decode(bytes: &[u8]) -> Result<Self, UnreadableMessage> {

@@ -17,4 +17,4 @@ pub mod token;
 
 pub use failure::{Counted, Failure, FailureClass, Outcome, Tries, Verdict};
 pub use ids::{CharacterId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
-pub use job::{Job, JobMessage, Lane, SyncList, SyncMode};
+pub use job::{Delivered, Job, JobMessage, Lane, SyncList, SyncMode};

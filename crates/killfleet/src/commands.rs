@@ -27,7 +27,7 @@ pub(crate) struct ReadArguments {
 }
 
 async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
-    Store::connect(&database.resolve()?, NAME, CONNECTIONS).await.map_err(from_store)
+    Store::connect(&database.resolve_existing()?.url(), NAME, CONNECTIONS).await.map_err(from_store)
 }
 
 fn from_store(error: StoreError) -> anyhow::Error {

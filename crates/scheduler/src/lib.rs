@@ -1,9 +1,14 @@
-//! The scheduler: one tick looks at everything that is due and puts a hint for each into the broker.
+//! The scheduler: one tick looks at everything that is due and puts a hint for each into its lane.
 //!
-//! Where to start: [`Scheduler::tick`].
+//! Where to start: [`Scheduler::tick`]. It knows no broker: the binary brings RabbitMQ's queues to it, and a fleet in one
+//! process its own.
 
+mod arguments;
 mod report;
+mod room;
 mod tick;
 
-pub use report::{Report, count};
-pub use tick::{Scheduler, TickOptions};
+pub use arguments::{DueArgs, parse_interval, spread};
+pub use report::{Report, print};
+pub use room::Room;
+pub use tick::{PublishedJobs, Scheduler, TickOptions, Ticked};

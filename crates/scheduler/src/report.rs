@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::plan::TickSummary;
 use service::metrics as names;
+use service::settings::LogFormat;
 
 /// For people: `due 20, queued 12 to list and 5 to refresh, …`.
 #[derive(Debug)]
@@ -33,8 +34,20 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// Prints the line of a tick, for people or for programs.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn print(format: LogFormat, summary: &TickSummary) -> anyhow::Result<()> {
+    let line = match format {
+        LogFormat::Json => serde_json::to_string(summary)?,
+        LogFormat::Text => Report(summary).to_string(),
+    };
+    Ok(service::print_line(&line)?)
+}
+
 /// Adds a tick to the metrics of the process.
-pub fn count(summary: &TickSummary) {
+pub(crate) fn count(summary: &TickSummary) {
     let queued = |lane: &'static str, jobs| metrics::counter!(names::TICK_QUEUED, "lane" => lane).increment(jobs);
     queued("list", summary.queued_list);
     queued("refresh", summary.queued_refresh);

@@ -25,7 +25,7 @@ mod token_rules;
 mod web_address;
 
 pub use broker::{BrokerArgs, BrokerSettings};
-pub use database::DatabaseArgs;
+pub use database::{DatabaseAddress, DatabaseArgs};
 pub use duration::{DurationError, parse_duration};
 pub use error::SettingError;
 pub(crate) use error::one_line;

@@ -12,6 +12,7 @@
 //! lanes; [`login`] is how a token comes in; [`seal`] is how it rests.
 
 mod access;
+pub mod alone;
 pub mod character;
 pub mod detail_job;
 pub mod due;
@@ -28,6 +29,7 @@ pub mod scratch;
 pub mod seal;
 mod sqlite;
 pub mod status;
+pub mod take_over;
 pub mod token_stream;
 
 use chrono::{DateTime, Utc};

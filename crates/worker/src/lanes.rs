@@ -12,8 +12,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::Delivered;
-use domain::{FailureClass, Job, Outcome, Verdict};
+use domain::{Delivered, FailureClass, Job, Outcome, Verdict};
 use service::metrics as names;
 use store::StoreError;
 use store::lease::Claimant;

@@ -64,7 +64,9 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let listen = arguments.listen.resolve()?;
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
     let connections = u32::from(arguments.concurrency) * u32::try_from(lanes.len())? + 2;
-    let Joined { refresher, http, esi, token_buffer } = arguments.refresh.join(NAME, connections).await?;
+    let database_url = arguments.refresh.database.resolve_for_the_fleet()?;
+    let Joined { refresher, http, esi, token_buffer } =
+        arguments.refresh.join(&database_url, NAME, connections).await?;
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
     let worker = Arc::new(Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() });

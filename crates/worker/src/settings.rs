@@ -1,9 +1,12 @@
 //! The settings of every process that may have to refresh a token, and what is built from them.
+//!
+//! The database is among the flags, but each program resolves it for itself: not all of them take both kinds.
 
 use std::time::Duration;
 
 use clap::Args;
 use esi::{BuildError, Http, Sso};
+use secrecy::SecretString;
 use service::classed;
 use service::settings::{
     DatabaseArgs, EsiArgs, EsiSettings, SsoArgs, SsoSettings, TokenKeyArgs, TokenRules, TokenRulesArgs,
@@ -15,7 +18,7 @@ use crate::refresh::Refresher;
 #[derive(Args)]
 pub struct RefreshArgs {
     #[command(flatten)]
-    database: DatabaseArgs,
+    pub database: DatabaseArgs,
     #[command(flatten)]
     sso: SsoArgs,
     #[command(flatten)]
@@ -24,6 +27,16 @@ pub struct RefreshArgs {
     token_key: TokenKeyArgs,
     #[command(flatten)]
     token_rules: TokenRulesArgs,
+}
+
+/// All settings but the database, with what can be built before anything is opened.
+pub struct RefreshSettings {
+    keyring: Keyring,
+    sso: Sso,
+    sso_concurrency: u32,
+    http: Http,
+    esi: EsiSettings,
+    token_buffer: Duration,
 }
 
 /// What came of the settings.
@@ -43,11 +56,24 @@ impl RefreshArgs {
     /// # Errors
     /// What `service::run` turns into exit code 2 for a mistake in the settings or another schema version, 1 for a
     /// database that does not answer.
-    pub async fn join(&self, process: &str, connections_max: u32) -> anyhow::Result<Joined> {
-        let database_url = self.database.resolve()?;
+    pub async fn join(
+        &self,
+        database_url: &SecretString,
+        process: &str,
+        connections_max: u32,
+    ) -> anyhow::Result<Joined> {
+        let settings = self.resolve()?;
+        let store =
+            Store::connect(database_url, process, connections_max).await.map_err(|error| classed(error.failure()))?;
+        Ok(settings.join(store))
+    }
+
+    /// # Errors
+    /// A mistake in the settings.
+    pub fn resolve(&self) -> anyhow::Result<RefreshSettings> {
         let keyring =
             Keyring::parse(&self.token_key.resolve()?).map_err(|error| TokenKeyArgs::malformed(error.to_string()))?;
-        let TokenRules { buffer, sso_concurrency } = self.token_rules.resolve()?;
+        let TokenRules { buffer: token_buffer, sso_concurrency } = self.token_rules.resolve()?;
         let SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret } = self.sso.resolve()?;
         let esi = self.esi.resolve()?;
 
@@ -56,9 +82,14 @@ impl RefreshArgs {
         let http = Http::build(&esi.contact).map_err(configuration)?;
         let sso = esi::SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret };
         let sso = Sso::build(http.clone(), sso).map_err(configuration)?;
-        let store =
-            Store::connect(&database_url, process, connections_max).await.map_err(|error| classed(error.failure()))?;
-        let refresher = Refresher::of(store, keyring, sso, sso_concurrency);
-        Ok(Joined { refresher, http, esi, token_buffer: buffer })
+        Ok(RefreshSettings { keyring, sso, sso_concurrency, http, esi, token_buffer })
+    }
+}
+
+impl RefreshSettings {
+    #[must_use]
+    pub fn join(self, store: Store) -> Joined {
+        let Self { keyring, sso, sso_concurrency, http, esi, token_buffer } = self;
+        Joined { refresher: Refresher::of(store, keyring, sso, sso_concurrency), http, esi, token_buffer }
     }
 }

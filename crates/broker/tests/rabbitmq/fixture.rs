@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{
-    BrokerError, BrokerSettings, ConsumerSettings, ConsumerStatus, Delivered, Ended, Publisher, QueuePrefix, Topology,
-    Until, consume, message_for,
+    BrokerError, BrokerSettings, ConsumerSettings, ConsumerStatus, Ended, Publisher, QueuePrefix, Topology, Until,
+    consume, message_for,
 };
 use domain::job::SyncList;
-use domain::{CharacterId, Job, JobMessage, KillmailId, Lane, Outcome, SyncMode, TokenStreamId};
+use domain::{CharacterId, Delivered, Job, JobMessage, KillmailId, Lane, Outcome, SyncMode, TokenStreamId};
 use futures_util::FutureExt as _;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,

@@ -38,7 +38,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
     if name.is_empty() {
         return Err(ConfigurationError::new("--name must not be empty").into());
     }
-    let refresher = arguments.refresh.join(NAME, CONNECTIONS).await?.refresher;
+    let database_url = arguments.refresh.database.resolve_existing()?.url();
+    let refresher = arguments.refresh.join(&database_url, NAME, CONNECTIONS).await?.refresher;
     let refresh_token = read_refresh_token()?;
     let store = refresher.store();
     let start = store.begin_login(refresher.keyring(), character_id, name, &refresh_token).await.map_err(from_store)?;

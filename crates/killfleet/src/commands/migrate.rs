@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let store = Store::connect_unchecked(&arguments.database.resolve()?, NAME, 1).await.map_err(from_store)?;
+    let store = Store::connect_unchecked(&arguments.database.resolve()?.url(), NAME, 1).await.map_err(from_store)?;
     let applied = store.migrate().await.map_err(from_store)?;
     store.close().await;
     Ok(match applied {

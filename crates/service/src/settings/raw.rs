@@ -41,6 +41,15 @@ pub(super) struct SecretSetting {
 impl SecretSetting {
     /// A file may end with one line end, which is not part of the secret.
     pub(super) fn read(&self, value: &Option<OsString>, file: &Option<OsString>) -> Result<SecretString, SettingError> {
+        self.read_optional(value, file)?.ok_or_else(|| SettingError::not_set(self.variable, self.remedy))
+    }
+
+    /// As [`SecretSetting::read`], of a setting that has a default.
+    pub(super) fn read_optional(
+        &self,
+        value: &Option<OsString>,
+        file: &Option<OsString>,
+    ) -> Result<Option<SecretString>, SettingError> {
         let value = optional(self.variable, value)?;
         let file = optional(self.file_variable, file)?;
         match (value, file) {
@@ -48,9 +57,9 @@ impl SecretSetting {
                 let problem = format!("and {} are both set", self.file_variable);
                 Err(SettingError::malformed(self.variable, problem, "keep one of them"))
             }
-            (Some(value), None) => Ok(SecretString::from(value)),
-            (None, Some(path)) => self.read_file(path),
-            (None, None) => Err(SettingError::not_set(self.variable, self.remedy)),
+            (Some(value), None) => Ok(Some(SecretString::from(value))),
+            (None, Some(path)) => self.read_file(path).map(Some),
+            (None, None) => Ok(None),
         }
     }
 

@@ -40,6 +40,7 @@ mod refresh_slots;
 mod schema;
 mod sealed_tokens;
 mod sqlite_file;
+mod take_over;
 mod token_streams;
 mod unopenable_stream;
 mod views;

@@ -1,6 +1,6 @@
 //! What only a file can do: whose it is, what it cannot be, and how several processes share it.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,7 +72,7 @@ async fn what_is_created_is_its_owners_alone(database: Database) {
 
 async fn a_file_that_is_there_is_taken_as_it_is(database: Database) {
     database.character(1).await;
-    fs::set_permissions(file(&database), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(file(&database), Permissions::from_mode(0o640)).unwrap();
     let store = Store::connect_unchecked(&database.url, PROCESS, 1).await.unwrap();
     assert_eq!(store.characters().await.unwrap().len(), 1);
     assert_eq!(rights(&file(&database)), 0o640);
@@ -101,23 +101,25 @@ async fn what_is_no_database_is_refused_and_left_alone(database: Database) {
 }
 
 async fn what_cannot_be_written_is_refused_by_whoever_may_not_write_it(database: Database) {
-    database.store.close().await;
+    // Another file than the test's own: SQLite opens none a second time that its process has open.
+    let path = beside(&database, "locked").join("killfleet.db");
+    let store = Store::connect_unchecked(&url(&path), PROCESS, 1).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
     // The system lets some users, as `root`, write everything: they get what they ask for.
     let trial = beside(&database, "trial");
     fs::write(&trial, "").unwrap();
-    fs::set_permissions(&trial, fs::Permissions::from_mode(0o400)).unwrap();
+    fs::set_permissions(&trial, Permissions::from_mode(0o400)).unwrap();
     let may_write_everything = fs::OpenOptions::new().write(true).open(&trial).is_ok();
-    for (path, locked, open) in [(file(&database), 0o400, 0o600), (beside(&database, ""), 0o500, 0o700)] {
-        fs::set_permissions(&path, fs::Permissions::from_mode(locked)).unwrap();
-        let stores = [
-            Store::connect(&database.url, PROCESS, 1).await,
-            Store::connect_unchecked(&database.url, PROCESS, 1).await,
-        ];
-        fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+    for (locked, rights, open) in [(path.as_path(), 0o400, 0o600), (path.parent().unwrap(), 0o500, 0o700)] {
+        fs::set_permissions(locked, Permissions::from_mode(rights)).unwrap();
+        let stores =
+            [Store::connect(&url(&path), PROCESS, 1).await, Store::connect_unchecked(&url(&path), PROCESS, 1).await];
+        fs::set_permissions(locked, Permissions::from_mode(open)).unwrap();
         for store in stores {
             match store {
                 Ok(store) if may_write_everything => store.close().await,
-                refused => assert_is_a_matter_of_settings(refused, &path.display().to_string()),
+                refused => assert_is_a_matter_of_settings(refused, &locked.display().to_string()),
             }
         }
     }
