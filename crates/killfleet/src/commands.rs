@@ -4,6 +4,7 @@ pub(crate) mod character;
 mod character_add;
 mod character_list;
 pub(crate) mod migrate;
+pub(crate) mod standalone;
 pub(crate) mod status;
 
 use clap::Args;

@@ -1,6 +1,7 @@
-//! `killfleet`: the operator's command line. A command returns what is to be printed.
+//! `killfleet`: the operator's command line. A command returns what is to be printed; what runs for long prints as it goes.
 
 mod commands;
+mod standalone;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the whole fleet in this process, with its database in a file: no servers are needed.
+    ///
+    /// SIGTERM and SIGINT stop it in two steps: it begins nothing more, finishes what it has, and exits with 0 (with 1 if
+    /// the grace time ran out); a second signal cuts.
+    Standalone(Box<commands::standalone::Arguments>),
     /// Bring the database to the schema of this version.
     Migrate(migrate::Arguments),
     /// Add and list characters.
@@ -36,9 +42,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let process = Process { name: NAME, log: arguments.log.clone() };
-    service::run(process, |_stop: Stop| async move {
+    let log = log_beside(&arguments);
+    service::run(Process { name: NAME, log: log.clone() }, |stop: Stop| async move {
         let output = match arguments.command {
+            Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Character(command) => character::run(command).await,
             Command::Status(arguments) => status::run(arguments).await,
@@ -46,4 +53,13 @@ fn main() -> ExitCode {
         service::print_line(&output)?;
         Ok(Exit::Done)
     })
+}
+
+/// Beside a line that is redrawn in place there is room for warnings only, if nobody has asked for more.
+fn log_beside(arguments: &Arguments) -> LogArgs {
+    let log = arguments.log.clone();
+    match (&arguments.command, log.resolve()) {
+        (Command::Standalone(_), Ok(settings)) if standalone::is_drawn(settings.format) => log.or_default("warn"),
+        _ => log,
+    }
 }

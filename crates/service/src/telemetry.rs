@@ -3,8 +3,9 @@
 //! Stdout belongs to what a command prints. A JSON line holds the fields of the event at its top level, the fields of
 //! the job's span under `span`, and its time as RFC 3339 in UTC.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use tracing::Level;
@@ -22,7 +23,7 @@ const TARGET: &str = "killfleet";
 /// The process has a log already.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     let registry = registry().with(settings.filter.clone());
-    let layer = fmt::layer().with_writer(io::stderr);
+    let layer = fmt::layer().with_writer(|| Stderr);
     match settings.format {
         // Colours are left to the layer's own default, which keeps to NO_COLOR, and never go into a file or a pipe.
         LogFormat::Text if io::stderr().is_terminal() => registry.with(layer).try_init(),
@@ -35,6 +36,35 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
     .context("cannot install the log")?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+static ASIDE: OnceLock<Aside> = OnceLock::new();
+
+/// For what is redrawn in place on the same terminal: from now on each line of the log is written within a call of
+/// `aside`, which clears the place, calls what it is given, and draws again. The first call for a process counts.
+pub fn step_aside(aside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
+    let _ = ASIDE.set(Box::new(aside));
+}
+
+/// Gets a line at a time.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut written = Ok(());
+        let mut write = || written = io::stderr().write_all(line);
+        match ASIDE.get() {
+            Some(aside) => aside(&mut write),
+            None => write(),
+        }
+        written.map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// A panic in the log's own form, so that a reader of JSON lines meets nothing else.

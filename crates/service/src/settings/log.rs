@@ -42,6 +42,15 @@ pub struct LogSettings {
 }
 
 impl LogArgs {
+    /// With another filter than the usual one if none was given.
+    #[must_use]
+    pub fn or_default(mut self, filter: &str) -> Self {
+        if self.log.as_ref().is_none_or(|log| log.is_empty()) {
+            self.log = Some(filter.into());
+        }
+        self
+    }
+
     /// # Errors
     /// The filter cannot be read, or the form is neither `text` nor `json`.
     pub fn resolve(&self) -> Result<LogSettings, SettingError> {
@@ -105,6 +114,13 @@ mod tests {
         for expected in ["info", "lapin=off", "sqlx=warn", "hyper=warn", "h2=warn"] {
             assert!(directives.iter().any(|directive| directive == expected), "{expected} in {directives:?}");
         }
+    }
+
+    #[test]
+    fn another_default_yields_to_what_was_asked_for() {
+        let filter = |flags| parse::<LogArgs>(flags).or_default("warn").resolve().unwrap().filter.to_string();
+        assert_eq!((filter(&[]), filter(&["--log", ""])), ("warn".to_owned(), "warn".to_owned()));
+        assert_eq!(filter(&["--log", "error"]), "error");
     }
 
     #[test]

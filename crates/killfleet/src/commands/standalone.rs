@@ -1,0 +1,112 @@
+//! `killfleet standalone`: the whole fleet in one process, with its database in a file.
+
+use std::time::Duration;
+
+use clap::Args;
+use esi::Esi;
+use scheduler::{DueArgs, parse_interval};
+use secrecy::SecretString;
+use service::health::{self, Check};
+use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, parse_duration};
+use service::{Exit, Stop, classed};
+use store::Store;
+use store::alone::Alone;
+use worker::settings::{Joined, RefreshArgs};
+use worker::{Pauses, Worker};
+
+use super::from_store;
+use crate::NAME;
+use crate::standalone::{Ended, Engine, EngineSettings, Screen, Until};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How often to look for what is due.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_interval)]
+    every: Duration,
+    #[command(flatten)]
+    due: DueArgs,
+    /// Look once, work until nothing is left to do, then exit with 0.
+    #[arg(long)]
+    drain: bool,
+    /// Jobs of each of the three lanes (lists, bodies, refreshes) at the same time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// How long jobs in hand may take after a signal to stop.
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
+    grace: Duration,
+    #[command(flatten)]
+    refresh: RefreshArgs,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyhow::Result<Exit> {
+    let format = log.resolve()?.format;
+    let file = arguments.refresh.database.resolve_file()?;
+    let listen = arguments.listen.resolve()?;
+    let settings = arguments.refresh.resolve()?;
+
+    // Until the end, and before anything looks into the file.
+    let _alone = Alone::claim(&file)?;
+    // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
+    let connections = u32::from(arguments.concurrency) * 3 + 2;
+    let store = open(&DatabaseAddress::Sqlite(file.clone()).url(), connections).await?;
+    let filter = arguments.due.filter(&store).await?;
+    let Joined { refresher, http, esi, token_buffer } = settings.join(store.clone());
+    let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
+    let worker = Worker { refresher, esi, token_buffer, pauses: Pauses::default() };
+    let _listener = match listen {
+        Some(address) => Some(health::listen(address, readiness(&store), stop.token()).await?),
+        None => None,
+    };
+
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %file.display(), "killfleet standalone starts");
+    let engine = Engine::of(
+        worker,
+        EngineSettings {
+            concurrency_per_lane: usize::from(arguments.concurrency),
+            every: arguments.every,
+            until: if arguments.drain { Until::LanesEmpty } else { Until::Stopped },
+            grace: arguments.grace,
+            filter,
+        },
+    );
+    let observer = engine.observer();
+    let screen = Screen::new(format, arguments.drain || format == LogFormat::Json);
+    let stop = stop.token();
+    let ended = tokio::select! {
+        ended = engine.run(|summary| screen.tick(summary), &stop) => ended?,
+        never = screen.watch(&store, &observer) => match never {},
+    };
+    screen.end(&store, &observer).await;
+    match ended {
+        Ended::Drained => {
+            store.close().await;
+            Ok(Exit::Done)
+        }
+        Ended::GraceRanOut { .. } => Ok(Exit::GraceRanOut),
+    }
+}
+
+/// Nobody shares this database, so it is this process that brings it to its version.
+async fn open(url: &SecretString, connections: u32) -> anyhow::Result<Store> {
+    let store = Store::connect_unchecked(url, NAME, connections).await.map_err(from_store)?;
+    let migrations = store.migrate().await.map_err(from_store)?;
+    if migrations > 0 {
+        tracing::info!(migrations, "the database was brought to the schema of this version");
+    }
+    Ok(store)
+}
+
+fn readiness(
+    store: &Store,
+) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Vec<Check>> + Send>> + Clone + Send + Sync + 'static {
+    let store = store.clone();
+    move || {
+        let store = store.clone();
+        Box::pin(async move {
+            let database = store.now().await.map(|_| ()).map_err(|error| error.failure().reason);
+            vec![Check { name: "database", result: database }]
+        })
+    }
+}

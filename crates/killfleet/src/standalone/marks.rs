@@ -1,0 +1,32 @@
+//! Taking back the marks of hints that nobody will act on, so that the next tick hints their rows again.
+
+use std::collections::BTreeSet;
+
+use domain::{Job, SyncList};
+use store::Store;
+
+/// A mark that cannot be taken back goes stale by itself; one of a row that somebody works on stays.
+pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
+    let (mut characters, mut killmails) = (BTreeSet::new(), BTreeSet::new());
+    for job in jobs {
+        match job {
+            Job::SyncList(SyncList { character_id, .. })
+            | Job::RefreshToken { then: SyncList { character_id, .. }, .. } => {
+                characters.insert(character_id);
+            }
+            Job::FetchDetails { killmail_ids } => killmails.extend(killmail_ids),
+        }
+    }
+    let taken_back = async {
+        if !characters.is_empty() {
+            store.unmark_characters(&Vec::from_iter(characters)).await?;
+        }
+        if !killmails.is_empty() {
+            store.unmark_killmails(&Vec::from_iter(killmails)).await?;
+        }
+        Ok::<_, store::StoreError>(())
+    };
+    if let Err(error) = taken_back.await {
+        tracing::error!(reason = %error.failure(), "hints could not be taken back: they go stale in five minutes");
+    }
+}
