@@ -42,8 +42,9 @@ impl SqliteFile {
             .disable_statement_logging();
         let doing = "opening the database";
         let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::during(doing))?;
-        // A file that may only be read is opened all the same, and would fail at the first write.
-        let trial = writer.begin_with("begin immediate").await.map_err(StoreError::during(doing))?;
+        // A file that may only be read is opened all the same, and would fail at the first write: so this is one.
+        let mut trial = writer.begin_with("begin immediate").await.map_err(StoreError::during(doing))?;
+        sqlx::query("pragma user_version = 0").execute(&mut *trial).await.map_err(StoreError::during(doing))?;
         trial.rollback().await.map_err(StoreError::during(doing))?;
         let readers = pool(connections_max.clamp(1, READERS_MAX)).connect_lazy_with(options.pragma("query_only", "on"));
         Ok(Self { writer, readers })

@@ -85,8 +85,7 @@ impl Engine {
     ) -> anyhow::Result<Ended> {
         let Self { worker, settings, lanes } = self;
         let store = worker.refresher.store().clone();
-        let TakenOver { characters, killmails } =
-            store.take_over().await.map_err(|error| classed(error.failure()))?;
+        let TakenOver { characters, killmails } = store.take_over().await.map_err(|error| classed(error.failure()))?;
         if characters + killmails > 0 {
             tracing::info!(characters, killmails, "going on where another process has ended");
         }
