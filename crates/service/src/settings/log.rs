@@ -21,10 +21,10 @@ const QUIET_LIBRARIES: &str =
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// What is logged to stderr: a level, or levels by module such as info,worker=debug [default: info]
-    #[arg(long, env = names::LOG, value_name = "FILTER")]
+    #[arg(long, global = true, env = names::LOG, value_name = "FILTER")]
     log: Option<OsString>,
     /// Form of the log, text or json [default: text]
-    #[arg(long, env = names::LOG_FORMAT, value_name = "FORMAT")]
+    #[arg(long, global = true, env = names::LOG_FORMAT, value_name = "FORMAT")]
     log_format: Option<OsString>,
 }
 
