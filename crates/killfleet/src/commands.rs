@@ -3,10 +3,12 @@
 pub(crate) mod character;
 mod character_add;
 mod character_list;
+pub(crate) mod demo;
 pub(crate) mod migrate;
 pub(crate) mod standalone;
 pub(crate) mod status;
 
+pub(crate) use character_add::refresh_once;
 use clap::Args;
 use service::classed;
 use service::settings::DatabaseArgs;
@@ -31,6 +33,6 @@ async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
     Store::connect(&database.resolve_existing()?.url(), NAME, CONNECTIONS).await.map_err(from_store)
 }
 
-fn from_store(error: StoreError) -> anyhow::Error {
+pub(crate) fn from_store(error: StoreError) -> anyhow::Error {
     classed(error.failure())
 }

@@ -1,6 +1,7 @@
 //! `killfleet`: the operator's command line. A command returns what is to be printed; what runs for long prints as it goes.
 
 mod commands;
+mod demo;
 mod standalone;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the whole fleet at work on a simulated EVE: no settings, no network, and nothing is left behind.
+    Demo(commands::demo::Arguments),
     /// Run the whole fleet in this process, with its database in a file: no servers are needed.
     ///
     /// SIGTERM and SIGINT stop it in two steps: it begins nothing more, finishes what it has, and exits with 0 (with 1 if
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let log = log_beside(&arguments);
     service::run(Process { name: NAME, log: log.clone() }, |stop: Stop| async move {
         let output = match arguments.command {
+            Command::Demo(arguments) => return commands::demo::run(arguments, stop).await,
             Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Character(command) => character::run(command).await,
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
 fn log_beside(arguments: &Arguments) -> LogArgs {
     let log = arguments.log.clone();
     match (&arguments.command, log.resolve()) {
+        (Command::Demo(_), _) => log.or_default("warn"),
         (Command::Standalone(_), Ok(settings)) if standalone::is_drawn(settings.format) => log.or_default("warn"),
         _ => log,
     }

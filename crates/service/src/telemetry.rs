@@ -22,7 +22,7 @@ const TARGET: &str = "killfleet";
 /// # Errors
 /// The process has a log already.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let registry = registry().with(settings.filter());
+    let registry = registry().with(settings.filter.clone());
     let layer = fmt::layer().with_writer(|| Stderr);
     match settings.format {
         // Colours are left to the layer's own default, which keeps to NO_COLOR, and never go into a file or a pipe.

@@ -1,12 +1,16 @@
 //! Killmail bodies: claim the references that are still wanted, store what ESI sends, or remember why not.
 
+mod postgres;
+mod sqlite;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{Counted, KillmailHash, KillmailId, KillmailRef, Tries, Verdict};
 
+use crate::access::dialect;
 use crate::lease::Claimant;
-use crate::{Store, StoreError, lease};
+use crate::{Store, StoreError};
 
 /// A wanted killmail that we alone may fetch, until [`lease::DETAIL`] has passed.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub struct DetailClaim {
 pub struct NewKillmail<'a> {
     pub killmail_time: DateTime<Utc>,
     pub solar_system_id: i64,
-    /// The very text: PostgreSQL parses it, so that no number is rounded and no unknown field is lost on the way.
+    /// The very text: the database parses it, so that no number is rounded and no unknown field is lost on the way.
     pub json: &'a str,
 }
 
@@ -36,43 +40,25 @@ impl Store {
         claimant: Claimant,
     ) -> Result<Vec<DetailClaim>, StoreError> {
         let ids: Vec<i64> = killmail_ids.iter().map(|id| id.get()).collect();
-        // Locked rows are waited for, in one order: skipping them would leave their hint without anybody to act on it.
-        sqlx::query!(
-            r#"with free as (
-                   select killmail_id from killmail_ref
-                   where killmail_id = any($1) and state = 'wanted'
-                     and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
-                     and (hinted_at is not null or due_at <= now())
-                   order by killmail_id
-                   for update)
-               update killmail_ref r
-               set lease_until = now() + make_interval(secs => $4), lease_job_id = $2, fence = r.fence + 1,
-                   attempt = r.attempt + 1
-               from free where free.killmail_id = r.killmail_id
-               returning r.killmail_id, r.killmail_hash, r.attempt, r.refusals, r.fence"#,
-            &ids,
-            claimant.job_id,
-            claimant.take_over,
-            lease::seconds(lease::DETAIL)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("claiming killmails"))?
-        .into_iter()
-        .map(|row| {
-            Ok(DetailClaim {
-                reference: KillmailRef {
-                    killmail_id: KillmailId::parse(row.killmail_id).map_err(StoreError::unexpected)?,
-                    killmail_hash: KillmailHash::parse(row.killmail_hash).map_err(StoreError::unexpected)?,
-                },
-                tries: Tries {
-                    attempts: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
-                    refusals: u32::try_from(row.refusals).map_err(StoreError::unexpected)?,
-                },
-                fence: row.fence,
+        let mut access = self.change("claiming killmails").await?;
+        let claimed = dialect!(access, claim(&ids, claimant))?;
+        access.commit().await?;
+        claimed
+            .into_iter()
+            .map(|row| {
+                Ok(DetailClaim {
+                    reference: KillmailRef {
+                        killmail_id: KillmailId::parse(row.killmail_id).map_err(StoreError::unexpected)?,
+                        killmail_hash: KillmailHash::parse(row.killmail_hash).map_err(StoreError::unexpected)?,
+                    },
+                    tries: Tries {
+                        attempts: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
+                        refusals: u32::try_from(row.refusals).map_err(StoreError::unexpected)?,
+                    },
+                    fence: row.fence,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// Stores a body with its participants and ends the claim, in one transaction. False when the lease was lost:
@@ -81,56 +67,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or does not take the body (see [`StoreError::class`]): nothing is written.
     pub async fn store_body(&self, claim: &DetailClaim, killmail: NewKillmail<'_>) -> Result<bool, StoreError> {
-        let doing = "storing a killmail";
-        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
-        let id = claim.reference.killmail_id.get();
-        let finished = sqlx::query!(
-            r#"update killmail_ref
-               set state = 'stored', hinted_at = null, lease_until = null, attempt = 0, refusals = 0, last_reason = null
-               where killmail_id = $1 and fence = $2 and lease_until is not null and state = 'wanted'"#,
-            id,
-            claim.fence
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
-        if finished.rows_affected() == 0 {
+        let mut transaction = self.transaction("storing a killmail").await?;
+        if !dialect!(transaction, finish_stored(claim))? {
             return Ok(false);
         }
-        sqlx::query!(
-            r#"insert into killmail (killmail_id, killmail_hash, killmail_time, solar_system_id, body)
-               values ($1, $2, $3, $4, $5::text::jsonb) on conflict (killmail_id) do nothing"#,
-            id,
-            claim.reference.killmail_hash.as_str(),
-            killmail.killmail_time,
-            killmail.solar_system_id,
-            killmail.json
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
+        dialect!(transaction, add_killmail(&claim.reference, &killmail))?;
         // Read back from the stored body, so that it holds for a body that was there before, too.
-        sqlx::query!(
-            r#"insert into killmail_participant (killmail_id, participant_index, role, character_id, corporation_id,
-                                                 alliance_id, faction_id, ship_type_id)
-               select $1, p.participant_index, p.role, f.character_id, f.corporation_id, f.alliance_id,
-                      f.faction_id, f.ship_type_id
-               from killmail k
-               cross join lateral (
-                   select 0 as participant_index, 'victim' as role, k.body -> 'victim' as participant
-                   union all
-                   select a.number::integer, 'attacker', a.attacker
-                   from jsonb_array_elements(k.body -> 'attackers') with ordinality as a (attacker, number)) p
-               cross join lateral jsonb_to_record(p.participant) as f (character_id bigint, corporation_id bigint,
-                   alliance_id bigint, faction_id bigint, ship_type_id bigint)
-               where k.killmail_id = $1
-               on conflict do nothing"#,
-            id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
-        transaction.commit().await.map_err(StoreError::during(doing))?;
+        dialect!(transaction, add_participants(claim.reference.killmail_id))?;
+        transaction.commit().await?;
         Ok(true)
     }
 
@@ -181,28 +125,10 @@ impl Store {
         counted: Counted,
         reason: Option<&str>,
     ) -> Result<u64, StoreError> {
-        let (ids, fences) = ids_and_fences(claims);
-        let ended = sqlx::query!(
-            r#"update killmail_ref r
-               set state = $3, due_at = now() + make_interval(secs => $4),
-                   attempt = r.attempt - case when $5 then 1 else 0 end,
-                   refusals = r.refusals + case when $6 then 1 else 0 end,
-                   last_reason = $7, hinted_at = null, lease_until = null
-               from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
-               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null
-                 and r.state = 'wanted'"#,
-            &ids,
-            &fences,
-            state,
-            lease::seconds(delay),
-            counted == Counted::Nothing,
-            counted == Counted::Refusal,
-            reason
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("recording what became of killmails"))?;
-        Ok(ended.rows_affected())
+        let mut access = self.change("recording what became of killmails").await?;
+        let ended = dialect!(access, end(&ids_and_fences(claims), state, delay, counted, reason))?;
+        access.commit().await?;
+        Ok(ended)
     }
 
     /// Gives claims up that were not worked on, with their hints still standing: the caller publishes a job for those
@@ -211,24 +137,26 @@ impl Store {
     /// # Errors
     /// When the database does not answer: the leases run out by themselves.
     pub async fn hand_over_details(&self, claims: &[DetailClaim]) -> Result<Vec<KillmailId>, StoreError> {
-        let (ids, fences) = ids_and_fences(claims);
-        sqlx::query_scalar!(
-            r#"update killmail_ref r set lease_until = null, hinted_at = now(), attempt = r.attempt - 1
-               from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
-               where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null and r.state = 'wanted'
-               returning r.killmail_id"#,
-            &ids,
-            &fences
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("handing killmails over"))?
-        .into_iter()
-        .map(|id| KillmailId::parse(id).map_err(StoreError::unexpected))
-        .collect()
+        let mut access = self.change("handing killmails over").await?;
+        let handed_over = dialect!(access, hand_over(&ids_and_fences(claims)))?;
+        access.commit().await?;
+        handed_over.into_iter().map(|id| KillmailId::parse(id).map_err(StoreError::unexpected)).collect()
     }
 }
 
-fn ids_and_fences(claims: &[DetailClaim]) -> (Vec<i64>, Vec<i64>) {
+/// A claimed row.
+#[derive(sqlx::FromRow)]
+struct Claimed {
+    killmail_id: i64,
+    killmail_hash: String,
+    attempt: i32,
+    refusals: i32,
+    fence: i64,
+}
+
+/// Killmails with the fences of their claims, side by side.
+type IdsAndFences = (Vec<i64>, Vec<i64>);
+
+fn ids_and_fences(claims: &[DetailClaim]) -> IdsAndFences {
     claims.iter().map(|claim| (claim.reference.killmail_id.get(), claim.fence)).unzip()
 }

@@ -1,15 +1,21 @@
 //! The scheduler's side: what is due, and the claim that puts at most one hint per row into the broker.
 //!
 //! Load, decide, claim: due characters are read without being touched, the rule in `domain::plan` decides, and one
-//! statement marks those that are to be queued. The mark is taken under a row lock that other schedulers skip, and
-//! the conditions are asked again under it, so two ticks at once never queue a character twice. A mark whose hint was
-//! lost goes stale after [`lease::HINT_STALE_AFTER`].
+//! statement marks those that are to be queued. It asks the conditions again, under row locks that other schedulers
+//! skip, so two ticks at once never queue a character twice. A mark whose hint was lost goes stale after
+//! [`lease::HINT_STALE_AFTER`](crate::lease::HINT_STALE_AFTER).
+
+mod postgres;
+mod sqlite;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::plan::DueCharacter;
 use domain::{CharacterId, KillmailId};
 
-use crate::{Store, StoreError, lease};
+use crate::access::dialect;
+use crate::{Store, StoreError};
 
 /// Which characters a tick looks at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,6 +40,9 @@ pub struct DuePage {
     pub next: Option<DueCursor>,
 }
 
+/// Records of list walks are kept for 30 days.
+const SYNC_RUN_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 impl Store {
     /// # Errors
     /// When the database does not answer.
@@ -44,27 +53,7 @@ impl Store {
         limit: u32,
     ) -> Result<DuePage, StoreError> {
         let now = self.now().await?;
-        let rows = sqlx::query!(
-            r#"select character_id, next_sync_at from character
-               where ($1 or next_sync_at <= now())
-                 and (list_expires_at is null or list_expires_at <= now() or (resume_page > 1 and not $2))
-                 and (hinted_at is null or hinted_at <= now() - make_interval(secs => $3))
-                 and (lease_until is null or lease_until <= now())
-                 and ($4::bigint is null or character_id = $4)
-                 and ($5::timestamptz is null or (next_sync_at, character_id) > ($5, $6))
-               order by next_sync_at, character_id
-               limit $7"#,
-            filter.force,
-            filter.full,
-            lease::seconds(lease::HINT_STALE_AFTER),
-            filter.character_id.map(CharacterId::get),
-            after.map(|cursor| cursor.0),
-            after.map_or(0, |cursor| cursor.1),
-            i64::from(limit)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("looking for due characters"))?;
+        let rows = dialect!(self.read("looking for due characters").await?, due_characters(filter, after, limit))?;
         let is_last_page = rows.len() < limit as usize;
         let next = rows.last().filter(|_| !is_last_page).map(|row| DueCursor(row.next_sync_at, row.character_id));
         let ids: Vec<CharacterId> = rows
@@ -92,30 +81,10 @@ impl Store {
         character_ids: &[CharacterId],
     ) -> Result<Vec<CharacterId>, StoreError> {
         let ids: Vec<i64> = character_ids.iter().map(|id| id.get()).collect();
-        sqlx::query_scalar!(
-            r#"with free as (
-                   select character_id from character
-                   where character_id = any($1)
-                     and ($2 or next_sync_at <= now())
-                     and (list_expires_at is null or list_expires_at <= now() or (resume_page > 1 and not $3))
-                     and (hinted_at is null or hinted_at <= now() - make_interval(secs => $4))
-                     and (lease_until is null or lease_until <= now())
-                   for update skip locked)
-               update character c
-               set hinted_at = now(), resume_page = case when $3 then 1 else c.resume_page end
-               from free where free.character_id = c.character_id
-               returning c.character_id"#,
-            &ids,
-            filter.force,
-            filter.full,
-            lease::seconds(lease::HINT_STALE_AFTER)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("claiming due characters"))?
-        .into_iter()
-        .map(|id| CharacterId::parse(id).map_err(StoreError::unexpected))
-        .collect()
+        let mut access = self.change("claiming due characters").await?;
+        let claimed = dialect!(access, claim_characters(filter, &ids))?;
+        access.commit().await?;
+        claimed.into_iter().map(|id| CharacterId::parse(id).map_err(StoreError::unexpected)).collect()
     }
 
     /// Takes back the marks of hints that the broker did not confirm.
@@ -124,15 +93,9 @@ impl Store {
     /// When the database does not answer: the marks go stale by themselves.
     pub async fn unmark_characters(&self, character_ids: &[CharacterId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = character_ids.iter().map(|id| id.get()).collect();
-        sqlx::query!(
-            r#"update character set hinted_at = null
-               where character_id = any($1) and (lease_until is null or lease_until <= now())"#,
-            &ids
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("taking back hints of characters"))?;
-        Ok(())
+        let mut access = self.change("taking back hints of characters").await?;
+        dialect!(access, unmark_characters(&ids))?;
+        access.commit().await
     }
 
     /// Marks up to `limit` wanted killmails that nobody works on as hinted: those without any hint first,
@@ -141,27 +104,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_due_killmails(&self, limit: u32) -> Result<Vec<KillmailId>, StoreError> {
-        sqlx::query_scalar!(
-            r#"with due as (
-                   select killmail_id from killmail_ref
-                   where state = 'wanted' and due_at <= now()
-                     and (hinted_at is null or hinted_at <= now() - make_interval(secs => $2))
-                     and (lease_until is null or lease_until <= now())
-                   order by (hinted_at is not null), due_at, killmail_id
-                   limit $1
-                   for update skip locked)
-               update killmail_ref r set hinted_at = now()
-               from due where due.killmail_id = r.killmail_id
-               returning r.killmail_id"#,
-            i64::from(limit),
-            lease::seconds(lease::HINT_STALE_AFTER)
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("claiming wanted killmails"))?
-        .into_iter()
-        .map(|id| KillmailId::parse(id).map_err(StoreError::unexpected))
-        .collect()
+        let mut access = self.change("claiming wanted killmails").await?;
+        let claimed = dialect!(access, claim_killmails(limit))?;
+        access.commit().await?;
+        claimed.into_iter().map(|id| KillmailId::parse(id).map_err(StoreError::unexpected)).collect()
     }
 
     /// How many killmails [`Store::claim_due_killmails`] would find, for a look without a touch.
@@ -169,16 +115,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn count_due_killmails(&self) -> Result<u64, StoreError> {
-        let count = sqlx::query_scalar!(
-            r#"select count(*) as "count!" from killmail_ref
-               where state = 'wanted' and due_at <= now()
-                 and (hinted_at is null or hinted_at <= now() - make_interval(secs => $1))
-                 and (lease_until is null or lease_until <= now())"#,
-            lease::seconds(lease::HINT_STALE_AFTER)
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(StoreError::during("counting wanted killmails"))?;
+        let count = dialect!(self.read("counting wanted killmails").await?, count_killmails())?;
         u64::try_from(count).map_err(StoreError::unexpected)
     }
 
@@ -188,15 +125,9 @@ impl Store {
     /// When the database does not answer: the marks go stale by themselves.
     pub async fn unmark_killmails(&self, killmail_ids: &[KillmailId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = killmail_ids.iter().map(|id| id.get()).collect();
-        sqlx::query!(
-            r#"update killmail_ref set hinted_at = null
-               where killmail_id = any($1) and (lease_until is null or lease_until <= now())"#,
-            &ids
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("taking back hints of killmails"))?;
-        Ok(())
+        let mut access = self.change("taking back hints of killmails").await?;
+        dialect!(access, unmark_killmails(&ids))?;
+        access.commit().await
     }
 
     /// Removes records of list walks that are older than 30 days; returns how many.
@@ -204,10 +135,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn prune_sync_runs(&self) -> Result<u64, StoreError> {
-        let pruned = sqlx::query!("delete from sync_run where finished_at < now() - interval '30 days'")
-            .execute(&self.pool)
-            .await
-            .map_err(StoreError::during("removing old records of list walks"))?;
-        Ok(pruned.rows_affected())
+        let mut access = self.change("removing old records of list walks").await?;
+        let pruned = dialect!(access, prune_sync_runs(SYNC_RUN_KEPT_FOR))?;
+        access.commit().await?;
+        Ok(pruned)
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct DueRow {
+    character_id: i64,
+    next_sync_at: DateTime<Utc>,
 }

@@ -1,15 +1,22 @@
 //! What can go wrong between us and the database, and what it means.
 
+use std::path::PathBuf;
+
 use domain::{Failure, FailureClass};
+use sqlx_sqlite::SqliteError;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The text of the URL is left out: it may hold a password.
-    #[error("KILLFLEET_DATABASE_URL cannot be read: it must have the form postgres://user:password@host:5432/database")]
+    #[error(
+        "KILLFLEET_DATABASE_URL cannot be read: it must have the form postgres://user:password@host:5432/database or sqlite:PATH"
+    )]
     InvalidUrl,
     #[error("{doing} failed")]
     Database { doing: &'static str, source: sqlx::Error },
+    #[error("the database file {} cannot be created", path.display())]
+    File { path: PathBuf, source: std::io::Error },
     #[error("migrating the database failed")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error(transparent)]
@@ -36,7 +43,7 @@ impl StoreError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Database { source, .. } => class_of(source),
-            Self::InvalidUrl | Self::Schema(_) => FailureClass::Configuration,
+            Self::InvalidUrl | Self::File { .. } | Self::Schema(_) => FailureClass::Configuration,
             Self::Migrate(_) | Self::Seal(_) | Self::UnexpectedRow { .. } => FailureClass::Ours,
         }
     }
@@ -47,9 +54,14 @@ impl StoreError {
         let class = self.class();
         let reason = match self {
             Self::Database { source, .. } if class == FailureClass::Configuration => {
-                format!("{self}: {source}: check user, password and database in KILLFLEET_DATABASE_URL")
+                let check = match sqlite_code(source) {
+                    Some(_) => "that the file is a database of killfleet which this user may read and write",
+                    None => "user, password and database",
+                };
+                format!("{self}: {source}: check {check} in KILLFLEET_DATABASE_URL")
             }
             Self::Database { source, .. } => format!("{self}: {source}"),
+            Self::File { source, .. } => format!("{self}: {source}: check the path in KILLFLEET_DATABASE_URL"),
             Self::Migrate(source) => format!("{self}: {source}"),
             other => other.to_string(),
         };
@@ -57,7 +69,23 @@ impl StoreError {
     }
 }
 
+/// SQLite's primary result code, if the error is one of SQLite.
+fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    // The low byte of an extended code is the primary one: https://www.sqlite.org/rescode.html
+    sqlx::error::DatabaseError::code(error)?.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
 fn class_of(error: &sqlx::Error) -> FailureClass {
+    if let Some(code) = sqlite_code(error) {
+        return match code {
+            // Busy, locked, out of memory, trouble of the disk, a full disk, and a race for a lock.
+            5 | 6 | 7 | 10 | 13 | 15 => FailureClass::Transient,
+            // No right to it, read only, not to be opened, not a database.
+            3 | 8 | 14 | 23 | 26 => FailureClass::Configuration,
+            _ => FailureClass::Ours,
+        };
+    }
     match error {
         sqlx::Error::Database(error) => {
             // https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, insufficient resources,

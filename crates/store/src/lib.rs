@@ -4,9 +4,14 @@
 //! fence, in the same transaction as the data it brought. A finish that hits no row means that the lease was lost to
 //! another worker: nothing is written. All leases and due times are on the database's clock.
 //!
+//! There are two databases: PostgreSQL for a fleet, and a SQLite file for one process ([`postgres`] and [`sqlite`] connect
+//! to them). A verb is written once; its statements stand in two modules of the same names below it, side by side, and
+//! one contract suite holds both. What only one of them can do stays in its own module.
+//!
 //! Where to start: [`due`] is the scheduler's side; [`list_job`] with [`list_page`], [`detail_job`] and [`refresh_job`] are the three
 //! lanes; [`login`] is how a token comes in; [`seal`] is how it rests.
 
+mod access;
 pub mod alone;
 pub mod character;
 pub mod detail_job;
@@ -17,75 +22,70 @@ pub mod list_job;
 pub mod list_page;
 pub mod login;
 pub mod pause;
+mod postgres;
 pub mod refresh_job;
 pub mod schema;
 pub mod scratch;
 pub mod seal;
+mod sqlite;
 pub mod status;
 pub mod take_over;
 pub mod token_stream;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
-use std::str::FromStr;
-use std::time::Duration;
+use sqlx::postgres::PgPool;
 
 pub use error::StoreError;
 pub use seal::Keyring;
-
-/// A query that runs longer than this is ended by the database: no job waits for ever on a lock.
-const STATEMENT_TIMEOUT: &str = "30s";
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+use sqlite::SqliteFile;
 
 /// The database of the fleet. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    face: Face,
+}
+
+#[derive(Debug, Clone)]
+enum Face {
+    Postgres(PgPool),
+    Sqlite(SqliteFile),
 }
 
 impl Store {
-    /// Connects, and refuses a database at another schema version than this build's.
+    /// Connects, and refuses a database at another schema version than this build's. The URL is that of a PostgreSQL
+    /// database, or `sqlite:PATH` of a file that is there.
     ///
     /// # Errors
     /// [`StoreError::InvalidUrl`], [`StoreError::Database`] when it cannot be reached, [`StoreError::Schema`].
     pub async fn connect(url: &SecretString, process: &str, connections_max: u32) -> Result<Self, StoreError> {
-        let store = Self::connect_unchecked(url, process, connections_max).await?;
-        schema::check(&store.pool).await?;
+        let face = match sqlite::path_in(url.expose_secret()) {
+            Some(path) => Face::Sqlite(SqliteFile::open(path, connections_max).await?),
+            None => Face::Postgres(postgres::connect(url, process, connections_max).await?),
+        };
+        let store = Self { face };
+        store.check_schema().await?;
         Ok(store)
     }
 
-    /// Connects without looking at the schema: for `killfleet migrate` only.
+    /// Connects without looking at the schema: for who migrates it right after. A SQLite file that is not there is created,
+    /// with its folder, for this user only.
     ///
     /// # Errors
-    /// As [`Store::connect`], but for the schema.
+    /// As [`Store::connect`], but for the schema; [`StoreError::File`] when the file cannot be created.
     pub async fn connect_unchecked(
         url: &SecretString,
         process: &str,
         connections_max: u32,
     ) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url.expose_secret())
-            .map_err(|_| StoreError::InvalidUrl)?
-            .application_name(process)
-            .options([("statement_timeout", STATEMENT_TIMEOUT)]);
-        // Once by itself, because a pool that cannot connect says only that it has run out of time.
-        let doing = "connecting to the database";
-        let first = options.connect().await.map_err(StoreError::during(doing))?;
-        first.close().await.map_err(StoreError::during(doing))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(options);
-        Ok(Self { pool })
-    }
-
-    /// Brings the schema to this build's version; returns how many migrations were applied.
-    ///
-    /// # Errors
-    /// [`StoreError::Schema`] for a database that a newer build has migrated, [`StoreError::Migrate`] otherwise.
-    pub async fn migrate(&self) -> Result<usize, StoreError> {
-        schema::migrate(&self.pool).await
+        let face = match sqlite::path_in(url.expose_secret()) {
+            Some(path) => {
+                sqlite::create(path)?;
+                Face::Sqlite(SqliteFile::open(path, connections_max).await?)
+            }
+            None => Face::Postgres(postgres::connect(url, process, connections_max).await?),
+        };
+        Ok(Self { face })
     }
 
     /// The time on the database's clock: the one that leases, due times and expiries of tokens are held against.
@@ -93,14 +93,19 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        sqlx::query_scalar!(r#"select now() as "now!""#)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(StoreError::during("asking the database for the time"))
+        match &self.face {
+            Face::Postgres(pool) => {
+                postgres::now(pool).await.map_err(StoreError::during("asking the database for the time"))
+            }
+            Face::Sqlite(_) => Ok(sqlite::now()),
+        }
     }
 
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
-        self.pool.close().await;
+        match &self.face {
+            Face::Postgres(pool) => pool.close().await,
+            Face::Sqlite(file) => file.close().await,
+        }
     }
 }

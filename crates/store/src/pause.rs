@@ -1,11 +1,15 @@
 //! Pauses that the whole fleet keeps: one row for each in force.
 
+mod postgres;
+mod sqlite;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::CharacterId;
 
-use crate::{Store, StoreError, lease};
+use crate::access::dialect;
+use crate::{Store, StoreError};
 
 /// Everything that goes to ESI.
 pub const SCOPE_ESI: &str = "esi";
@@ -36,19 +40,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn pause(&self, scope: &str, reason: &str, span: Duration) -> Result<(), StoreError> {
-        sqlx::query!(
-            r#"insert into fleet_pause as p (scope, reason, until) values ($1, $2, now() + make_interval(secs => $3))
-               on conflict (scope) do update set reason = excluded.reason, until = excluded.until,
-                   created_at = case when p.until > now() then p.created_at else now() end
-               where excluded.until > p.until"#,
-            scope,
-            reason,
-            lease::seconds(span)
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("recording a pause"))?;
-        Ok(())
+        let mut access = self.change("recording a pause").await?;
+        dialect!(access, pause(scope, reason, span))?;
+        access.commit().await
     }
 
     /// The pauses in force. Rows of pauses that are over are removed on the way.
@@ -57,28 +51,29 @@ impl Store {
     /// When the database does not answer.
     pub async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         let doing = "reading the pauses";
-        let rows = sqlx::query!(
-            r#"select scope, reason, until, extract(epoch from until - now())::double precision as "remaining!"
-               from fleet_pause order by scope"#
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during(doing))?;
-        let (in_force, over): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.remaining > 0.0);
+        let rows = dialect!(self.read(doing).await?, list())?;
+        let (in_force, over): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.until > row.now);
         if !over.is_empty() {
-            sqlx::query!("delete from fleet_pause where until <= now()")
-                .execute(&self.pool)
-                .await
-                .map_err(StoreError::during(doing))?;
+            let mut access = self.change(doing).await?;
+            dialect!(access, remove_those_over())?;
+            access.commit().await?;
         }
         Ok(in_force
             .into_iter()
             .map(|row| Pause {
+                remaining: (row.until - row.now).to_std().unwrap_or(Duration::ZERO),
                 scope: row.scope,
                 reason: row.reason,
                 until: row.until,
-                remaining: Duration::try_from_secs_f64(row.remaining).unwrap_or(Duration::MAX),
             })
             .collect())
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct PauseRow {
+    scope: String,
+    reason: String,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
 }

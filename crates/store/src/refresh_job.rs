@@ -8,6 +8,8 @@
 //! Here stands the claim; the saving is in `finish`.
 
 mod finish;
+mod postgres;
+mod sqlite;
 
 use chrono::{DateTime, Utc};
 use domain::token::Health;
@@ -15,11 +17,12 @@ use domain::{CharacterId, TokenStreamId};
 pub use finish::{AnswerSeen, Granted, expires_at};
 use secrecy::SecretString;
 
+use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn};
 use crate::token_stream::health;
-use crate::{Store, StoreError, lease};
+use crate::{Store, StoreError};
 
-/// A stream that we alone may refresh, until [`lease::REFRESH`] has passed.
+/// A stream that we alone may refresh, until [`lease::REFRESH`](crate::lease::REFRESH) has passed.
 #[derive(Debug)]
 pub struct RefreshClaim {
     pub token_stream_id: TokenStreamId,
@@ -38,7 +41,7 @@ pub struct RefreshClaim {
     slot: Slot,
 }
 
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 struct Slot {
     number: i32,
     /// Identifies our hold on the slot.
@@ -66,31 +69,13 @@ impl Store {
         token_stream_id: TokenStreamId,
         sso_concurrency: u32,
     ) -> Result<RefreshStart, StoreError> {
-        let doing = "claiming a token stream";
-        let mut transaction = self.pool.begin().await.map_err(StoreError::during(doing))?;
-        let slot = sqlx::query!(
-            r#"update sso_slot set lease_until = now() + make_interval(secs => $2)
-               where slot = (select slot from sso_slot where slot <= $1 and lease_until <= now()
-                             order by slot limit 1 for update skip locked)
-               returning slot, lease_until"#,
-            i32::try_from(sso_concurrency).unwrap_or(i32::MAX),
-            lease::seconds(lease::REFRESH)
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
+        let mut transaction = self.transaction("claiming a token stream").await?;
+        let slots = i32::try_from(sso_concurrency).unwrap_or(i32::MAX);
         // Leaving without a commit rolls back: a slot without a stream is not kept.
-        let Some(slot) = slot else { return Ok(RefreshStart::Busy) };
-        let row = sqlx::query!(
-            r#"select character_id, refresh_token_sealed, refresh_token_version, owner_hash, state, strikes,
-                      first_refused_at, next_probe_at, lease_until, now() as "now!"
-               from token_stream where token_stream_id = $1 for update"#,
-            token_stream_id.get()
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
-        let Some(row) = row else { return Ok(RefreshStart::Impossible) };
+        let Some(slot) = dialect!(transaction, take_slot(slots))? else { return Ok(RefreshStart::Busy) };
+        let Some(row) = dialect!(transaction, lock_stream(token_stream_id))? else {
+            return Ok(RefreshStart::Impossible);
+        };
         if row.lease_until.is_some_and(|lease_until| lease_until > row.now) {
             return Ok(RefreshStart::Busy);
         }
@@ -99,16 +84,8 @@ impl Store {
             Ok(refresh_token) => refresh_token,
             Err(why) => return Ok(RefreshStart::Unopenable(why)),
         };
-        let fence = sqlx::query_scalar!(
-            r#"update token_stream set lease_until = now() + make_interval(secs => $2), fence = fence + 1
-               where token_stream_id = $1 returning fence"#,
-            token_stream_id.get(),
-            lease::seconds(lease::REFRESH)
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(StoreError::during(doing))?;
-        transaction.commit().await.map_err(StoreError::during(doing))?;
+        let fence = dialect!(transaction, begin_lease(token_stream_id))?;
+        transaction.commit().await?;
         Ok(RefreshStart::Claimed(Box::new(RefreshClaim {
             token_stream_id,
             character_id: CharacterId::parse(row.character_id).map_err(StoreError::unexpected)?,
@@ -119,7 +96,23 @@ impl Store {
             lost_answer: row.lease_until.is_some(),
             refresh_token_version: row.refresh_token_version,
             fence,
-            slot: Slot { number: slot.slot, lease_until: slot.lease_until },
+            slot,
         })))
     }
+}
+
+/// A stream as it stands before we claim it.
+#[derive(sqlx::FromRow)]
+struct Unclaimed {
+    character_id: i64,
+    refresh_token_sealed: Option<Vec<u8>>,
+    refresh_token_version: i64,
+    owner_hash: Option<String>,
+    state: String,
+    strikes: i32,
+    first_refused_at: Option<DateTime<Utc>>,
+    next_probe_at: Option<DateTime<Utc>>,
+    /// Of a claim that has not ended.
+    lease_until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
 }

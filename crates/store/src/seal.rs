@@ -98,10 +98,16 @@ impl Keyring {
         Ok(Self { keys })
     }
 
+    /// A key that nobody knows: for tokens that need not be read once this process is gone.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self { keys: vec![("ephemeral".to_owned(), XChaCha20Poly1305::new(&Key::generate()))] }
+    }
+
     /// Seals a token for one row and column.
     #[must_use]
     pub fn seal(&self, row: TokenStreamId, column: TokenColumn, token: &SecretString) -> Vec<u8> {
-        // `parse` gives at least one key: splitting a text always yields one part, and a part without a key is refused.
+        // There is at least one key: splitting a text always yields one part, and `parse` refuses a part without a key.
         let (id, cipher) = &self.keys[0];
         let nonce = XNonce::generate();
         let associated_data = column.associated_data(row);

@@ -1,10 +1,14 @@
 //! The fleet in a few numbers, from the view that operators read too.
 
+mod postgres;
+mod sqlite;
+
 use serde::Serialize;
 
+use crate::access::dialect;
 use crate::{Store, StoreError};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, sqlx::FromRow)]
 pub struct FleetStatus {
     pub characters: i64,
     pub characters_needing_login: i64,
@@ -28,21 +32,6 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn status(&self) -> Result<FleetStatus, StoreError> {
-        sqlx::query_as!(
-            FleetStatus,
-            r#"select characters as "characters!", characters_needing_login as "characters_needing_login!",
-                      characters_overdue_by_an_hour as "characters_overdue_by_an_hour!",
-                      streams_active as "streams_active!", streams_suspect as "streams_suspect!",
-                      streams_dead as "streams_dead!", streams_quarantined as "streams_quarantined!",
-                      killmails_stored as "killmails_stored!", killmails_wanted as "killmails_wanted!",
-                      killmails_invalid as "killmails_invalid!", killmails_parked as "killmails_parked!",
-                      (select count(*) from killmail_participant) as "participants!",
-                      (select count(*) from character_killmail) as "references_listed!",
-                      pauses_in_force as "pauses_in_force!"
-               from fleet_health"#
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(StoreError::during("reading the state of the fleet"))
+        dialect!(self.read("reading the state of the fleet").await?, status())
     }
 }

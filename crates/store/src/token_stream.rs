@@ -1,12 +1,16 @@
 //! Token streams as the rules see them: without their tokens.
 
+mod postgres;
+mod sqlite;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::token::{Health, LIST_SCOPE, Stream, StreamState};
+use domain::token::{Health, Stream, StreamState};
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
 
+use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn};
 use crate::{Store, StoreError};
 
@@ -32,6 +36,7 @@ pub struct StreamsNow {
     pub now: DateTime<Utc>,
 }
 
+#[derive(sqlx::FromRow)]
 struct StreamRow {
     token_stream_id: i64,
     character_id: i64,
@@ -89,19 +94,7 @@ impl Store {
         character_ids: &[CharacterId],
     ) -> Result<HashMap<CharacterId, Vec<Stream>>, StoreError> {
         let ids: Vec<i64> = character_ids.iter().map(|id| id.get()).collect();
-        let rows = sqlx::query_as!(
-            StreamRow,
-            r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
-                      refresh_token_sealed is not null as "has_refresh_token!",
-                      last_refreshed_at is not null and $2 <> all (granted_scopes) as "lacks_scope!",
-                      expires_at, strikes, first_refused_at, next_probe_at
-               from token_stream where character_id = any($1)"#,
-            &ids,
-            LIST_SCOPE
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(StoreError::during("loading token streams"))?;
+        let rows = dialect!(self.read("loading token streams").await?, streams(&ids))?;
         let mut streams: HashMap<CharacterId, Vec<Stream>> = HashMap::new();
         for row in rows {
             let character_id = CharacterId::parse(row.character_id).map_err(StoreError::unexpected)?;
@@ -119,14 +112,7 @@ impl Store {
         keyring: &Keyring,
         token_stream_id: TokenStreamId,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sealed = sqlx::query_scalar!(
-            "select access_token_sealed from token_stream where token_stream_id = $1",
-            token_stream_id.get()
-        )
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(StoreError::during("reading an access token"))?
-        .flatten();
+        let sealed = dialect!(self.read("reading an access token").await?, access_token_sealed(token_stream_id))?;
         let Some(sealed) = sealed else { return Ok(None) };
         let secret = keyring.open(token_stream_id, TokenColumn::Access, &sealed)?;
         Ok(Some(AccessToken::stored(token_stream_id, secret, sealed)))
@@ -137,16 +123,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn discard_access_token(&self, token: &AccessToken) -> Result<(), StoreError> {
-        sqlx::query!(
-            r#"update token_stream set access_token_sealed = null
-               where token_stream_id = $1 and access_token_sealed = $2"#,
-            token.token_stream_id.get(),
-            token.sealed
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("discarding an access token"))?;
-        Ok(())
+        let mut access = self.change("discarding an access token").await?;
+        dialect!(access, discard_access_token(token))?;
+        access.commit().await
     }
 
     /// Remembers that a token of this stream does not open with our keys.
@@ -154,15 +133,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn record_unopenable(&self, token_stream_id: TokenStreamId, why: &SealError) -> Result<(), StoreError> {
-        sqlx::query!(
-            r#"update token_stream set last_error_code = 'unopenable', last_error = $2, last_error_at = now()
-               where token_stream_id = $1"#,
-            token_stream_id.get(),
-            why.to_string()
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(StoreError::during("recording a token that does not open"))?;
-        Ok(())
+        let mut access = self.change("recording a token that does not open").await?;
+        dialect!(access, record_unopenable(token_stream_id, &why.to_string()))?;
+        access.commit().await
     }
 }

@@ -100,7 +100,7 @@ fn read_refresh_token() -> anyhow::Result<SecretString> {
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_FOR: Duration = Duration::from_secs(30);
 
-async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> anyhow::Result<()> {
+pub(crate) async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         match refresher.refresh(token_stream_id).await.map_err(from_store)? {

@@ -85,10 +85,9 @@ impl Engine {
     ) -> anyhow::Result<Ended> {
         let Self { worker, settings, lanes } = self;
         let store = worker.refresher.store().clone();
-        let TakenOver { characters, killmails, token_streams } =
-            store.take_over().await.map_err(|error| classed(error.failure()))?;
-        if characters + killmails + token_streams > 0 {
-            tracing::info!(characters, killmails, token_streams, "going on where another process has ended");
+        let TakenOver { characters, killmails } = store.take_over().await.map_err(|error| classed(error.failure()))?;
+        if characters + killmails > 0 {
+            tracing::info!(characters, killmails, "going on where another process has ended");
         }
         // A drain that is through stops the handlers in the same way, though by then none should be running.
         let stop = stop.child_token();

@@ -1,6 +1,6 @@
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Result};
 
-pub(super) async fn free_characters(connection: &mut PgConnection) -> sqlx::Result<u64> {
+pub(super) async fn free_characters(connection: &mut PgConnection) -> Result<u64> {
     let freed = sqlx::query!(
         r#"update character
            set hinted_at = null, lease_until = null, fence = fence + case when lease_until is null then 0 else 1 end
@@ -9,7 +9,7 @@ pub(super) async fn free_characters(connection: &mut PgConnection) -> sqlx::Resu
     Ok(freed.execute(connection).await?.rows_affected())
 }
 
-pub(super) async fn free_killmails(connection: &mut PgConnection) -> sqlx::Result<u64> {
+pub(super) async fn free_killmails(connection: &mut PgConnection) -> Result<u64> {
     let freed = sqlx::query!(
         r#"update killmail_ref
            set hinted_at = null, lease_until = null, fence = fence + case when lease_until is null then 0 else 1 end
@@ -18,12 +18,7 @@ pub(super) async fn free_killmails(connection: &mut PgConnection) -> sqlx::Resul
     Ok(freed.execute(connection).await?.rows_affected())
 }
 
-pub(super) async fn free_slots(connection: &mut PgConnection) -> sqlx::Result<u64> {
+pub(super) async fn free_slots(connection: &mut PgConnection) -> Result<u64> {
     let freed = sqlx::query!("update sso_slot set lease_until = '-infinity' where lease_until > now()");
     Ok(freed.execute(connection).await?.rows_affected())
-}
-
-pub(super) async fn open_refreshes(connection: &mut PgConnection) -> sqlx::Result<u64> {
-    let opened = sqlx::query!("update token_stream set lease_until = now() where lease_until > now()");
-    Ok(opened.execute(connection).await?.rows_affected())
 }

@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::harness::{Database, contract};
 
+contract![
+    // The queries are written for PostgreSQL.
+    postgres:
+    expired_tokens,
+    needing_refresh,
+    last_refresh_times,
+    an_empty_fleet_gives_no_rows,
+];
+
 const FILE: &str = include_str!("../../../../deploy/sql/killreport-health.sql");
 
 type Rows = Vec<BTreeMap<String, Option<String>>>;
@@ -54,47 +63,35 @@ fn assert_minutes(rows: &Rows, expected: &[Option<f64>]) {
     assert!(minutes.len() == expected.len() && minutes.iter().zip(expected).all(close), "{minutes:?}");
 }
 
-#[test]
-fn expired_tokens() {
-    contract(|database| async move {
-        arrange(&database).await;
-        let rows = database.verbatim(queries()[0]).await;
-        let names = ["Expired", "Ending", "Good", "Newcomer"].map(Some);
-        assert_eq!(column(&rows, "character_name"), names);
-        assert_eq!(column(&rows, "is_expired"), [Some("t"), Some("f"), Some("f"), None]);
-        assert_minutes(&rows, &[Some(-10.0), Some(3.0), Some(15.0), None]);
-    });
+async fn expired_tokens(database: Database) {
+    arrange(&database).await;
+    let rows = database.verbatim(queries()[0]).await;
+    let names = ["Expired", "Ending", "Good", "Newcomer"].map(Some);
+    assert_eq!(column(&rows, "character_name"), names);
+    assert_eq!(column(&rows, "is_expired"), [Some("t"), Some("f"), Some("f"), None]);
+    assert_minutes(&rows, &[Some(-10.0), Some(3.0), Some(15.0), None]);
 }
 
-#[test]
-fn needing_refresh() {
-    contract(|database| async move {
-        arrange(&database).await;
-        let mut rows = database.verbatim(queries()[1]).await;
-        rows.sort_by_key(|row| row["character_name"].clone());
-        assert_eq!(column(&rows, "character_name"), [Some("Ending"), Some("Expired")]);
-        assert_minutes(&rows, &[Some(3.0), Some(-10.0)]);
-    });
+async fn needing_refresh(database: Database) {
+    arrange(&database).await;
+    let mut rows = database.verbatim(queries()[1]).await;
+    rows.sort_by_key(|row| row["character_name"].clone());
+    assert_eq!(column(&rows, "character_name"), [Some("Ending"), Some("Expired")]);
+    assert_minutes(&rows, &[Some(3.0), Some(-10.0)]);
 }
 
-#[test]
-fn last_refresh_times() {
-    contract(|database| async move {
-        arrange(&database).await;
-        let rows = database.verbatim(queries()[2]).await;
-        let names = ["Newcomer", "Good", "Ending", "Expired"].map(Some);
-        assert_eq!(column(&rows, "character_name"), names);
-        assert!(column(&rows, "last_refresh").iter().all(Option::is_some));
-        let since = column(&rows, "time_since_refresh");
-        assert!(since[1].unwrap().starts_with("00:05:") && since[3].unwrap().starts_with("00:31:"), "{since:?}");
-    });
+async fn last_refresh_times(database: Database) {
+    arrange(&database).await;
+    let rows = database.verbatim(queries()[2]).await;
+    let names = ["Newcomer", "Good", "Ending", "Expired"].map(Some);
+    assert_eq!(column(&rows, "character_name"), names);
+    assert!(column(&rows, "last_refresh").iter().all(Option::is_some));
+    let since = column(&rows, "time_since_refresh");
+    assert!(since[1].unwrap().starts_with("00:05:") && since[3].unwrap().starts_with("00:31:"), "{since:?}");
 }
 
-#[test]
-fn an_empty_fleet_gives_no_rows() {
-    contract(|database| async move {
-        for query in queries() {
-            assert!(database.verbatim(query).await.is_empty(), "{query}");
-        }
-    });
+async fn an_empty_fleet_gives_no_rows(database: Database) {
+    for query in queries() {
+        assert!(database.verbatim(query).await.is_empty(), "{query}");
+    }
 }

@@ -9,6 +9,7 @@ mod harness;
 
 mod access_token;
 mod connecting;
+mod disk_trouble;
 mod due_character_claim;
 mod due_characters;
 mod due_killmails;
@@ -38,6 +39,8 @@ mod refresh_rotation;
 mod refresh_slots;
 mod schema;
 mod sealed_tokens;
+mod sqlite_file;
 mod take_over;
+mod token_streams;
 mod unopenable_stream;
 mod views;

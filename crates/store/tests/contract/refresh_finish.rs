@@ -11,6 +11,12 @@ use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, expires_at};
 use crate::harness::arrange::secret;
 use crate::harness::{Database, contract};
 
+contract![
+    a_grant_is_stored_with_all_that_was_verified,
+    a_refusal_is_remembered_and_no_token_is_lost_by_it,
+    a_stream_that_changed_its_owner_stays_quarantined,
+];
+
 const ROW: &str = "select state, strikes, first_refused_at, next_probe_at, last_error_code, last_error, \
                    last_error_at is not null as has_failed, last_refreshed_at is not null as refreshed, owner_hash, \
                    granted_scopes, lease_until, access_token_sealed is not null as has_access, \
@@ -35,75 +41,66 @@ fn active(owner_hash: &str, scopes: &[&str]) -> Value {
             "granted_scopes": scopes, "lease_until": null, "has_access": true, "has_refresh": true })
 }
 
-#[test]
-fn a_grant_is_stored_with_all_that_was_verified() {
-    contract(|database| async move {
-        let token_stream_id = database.login(90_000_001, "first-token").await;
+async fn a_grant_is_stored_with_all_that_was_verified(database: Database) {
+    let token_stream_id = database.login(90_000_001, "first-token").await;
+    let claim = database.refresh(token_stream_id).await;
+    let scopes = ["esi-killmails.read_killmails.v1".to_owned(), "publicData".to_owned()];
+    let expires_at = grant(&database, &claim, Some("owner"), &scopes).await;
+    assert_eq!(expires_at, claim.claimed_at + TimeDelta::seconds(1199));
+    assert_eq!(database.row(ROW).await, active("owner", &["esi-killmails.read_killmails.v1", "publicData"]));
+    let now = database.store.streams_of(claim.character_id).await.unwrap();
+    assert_eq!(now.streams[0].expires_at, Some(expires_at));
+    let token = database.store.access_token(&database.keyring, token_stream_id).await.unwrap().unwrap();
+    assert_eq!(token.secret.expose_secret(), "the-access-token");
+    assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
+
+    // A token without an owner hash says nothing against the known one; its scopes are what counts now.
+    let claim = database.refresh(token_stream_id).await;
+    assert_eq!((claim.owner_hash.as_deref(), claim.lost_answer), (Some("owner"), false));
+    grant(&database, &claim, None, &[]).await;
+    assert_eq!(database.row(ROW).await, active("owner", &[]));
+    assert_eq!(database.refresh(token_stream_id).await.refresh_token.expose_secret(), "first-token");
+}
+
+async fn a_refusal_is_remembered_and_no_token_is_lost_by_it(database: Database) {
+    let token_stream_id = database.login(90_000_001, "first-token").await;
+    let claim = database.refresh(token_stream_id).await;
+    grant(&database, &claim, Some("owner"), &[]).await;
+    let sealed =
+        "select access_token_sealed, refresh_token_sealed, expires_at, refresh_token_version from token_stream";
+    let before = database.row(sealed).await;
+
+    let mut refused_at = claim.claimed_at;
+    let mut health = Health::fresh();
+    for (strikes, state) in [(1, "suspect"), (2, "suspect"), (3, "dead")] {
         let claim = database.refresh(token_stream_id).await;
-        let scopes = ["esi-killmails.read_killmails.v1".to_owned(), "publicData".to_owned()];
-        let expires_at = grant(&database, &claim, Some("owner"), &scopes).await;
-        assert_eq!(expires_at, claim.claimed_at + TimeDelta::seconds(1199));
-        assert_eq!(database.row(ROW).await, active("owner", &["esi-killmails.read_killmails.v1", "publicData"]));
-        let now = database.store.streams_of(claim.character_id).await.unwrap();
-        assert_eq!(now.streams[0].expires_at, Some(expires_at));
-        let token = database.store.access_token(&database.keyring, token_stream_id).await.unwrap().unwrap();
-        assert_eq!(token.secret.expose_secret(), "the-access-token");
+        assert_eq!(claim.health, health, "what was remembered comes back");
+        health = claim.health.after_refusal(refused_at);
+        refused_at += TimeDelta::hours(13);
+        let text = "Invalid refresh token. Token missing/expired.";
+        database.store.finish_without_token(&claim, &health, "invalid_grant", text, AnswerSeen::Yes).await.unwrap();
+        let row = database.row(ROW).await;
+        assert_eq!((&row["state"], &row["strikes"]), (&json!(state), &json!(strikes)));
+        assert_eq!((&row["last_error_code"], &row["last_error"]), (&json!("invalid_grant"), &json!(text)));
+        assert!(row.column("has_failed") == true && row["lease_until"].is_null(), "{row}");
         assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
+    }
+    assert_eq!(database.row(sealed).await, before);
 
-        // A token without an owner hash says nothing against the known one; its scopes are what counts now.
-        let claim = database.refresh(token_stream_id).await;
-        assert_eq!((claim.owner_hash.as_deref(), claim.lost_answer), (Some("owner"), false));
-        grant(&database, &claim, None, &[]).await;
-        assert_eq!(database.row(ROW).await, active("owner", &[]));
-        assert_eq!(database.refresh(token_stream_id).await.refresh_token.expose_secret(), "first-token");
-    });
+    // A good refresh forgives all of it.
+    let claim = database.refresh(token_stream_id).await;
+    assert_eq!((claim.health.state, claim.lost_answer), (StreamState::Dead, false));
+    grant(&database, &claim, None, &[]).await;
+    assert_eq!(database.row(ROW).await, active("owner", &[]));
 }
 
-#[test]
-fn a_refusal_is_remembered_and_no_token_is_lost_by_it() {
-    contract(|database| async move {
-        let token_stream_id = database.login(90_000_001, "first-token").await;
-        let claim = database.refresh(token_stream_id).await;
-        grant(&database, &claim, Some("owner"), &[]).await;
-        let sealed =
-            "select access_token_sealed, refresh_token_sealed, expires_at, refresh_token_version from token_stream";
-        let before = database.row(sealed).await;
-
-        let mut refused_at = claim.claimed_at;
-        let mut health = Health::fresh();
-        for (strikes, state) in [(1, "suspect"), (2, "suspect"), (3, "dead")] {
-            let claim = database.refresh(token_stream_id).await;
-            assert_eq!(claim.health, health, "what was remembered comes back");
-            health = claim.health.after_refusal(refused_at);
-            refused_at += TimeDelta::hours(13);
-            let text = "Invalid refresh token. Token missing/expired.";
-            database.store.finish_without_token(&claim, &health, "invalid_grant", text, AnswerSeen::Yes).await.unwrap();
-            let row = database.row(ROW).await;
-            assert_eq!((&row["state"], &row["strikes"]), (&json!(state), &json!(strikes)));
-            assert_eq!((&row["last_error_code"], &row["last_error"]), (&json!("invalid_grant"), &json!(text)));
-            assert!(row["has_failed"] == true && row["lease_until"].is_null(), "{row}");
-            assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
-        }
-        assert_eq!(database.row(sealed).await, before);
-
-        // A good refresh forgives all of it.
-        let claim = database.refresh(token_stream_id).await;
-        assert_eq!((claim.health.state, claim.lost_answer), (StreamState::Dead, false));
-        grant(&database, &claim, None, &[]).await;
-        assert_eq!(database.row(ROW).await, active("owner", &[]));
-    });
-}
-
-#[test]
-fn a_stream_that_changed_its_owner_stays_quarantined() {
-    contract(|database| async move {
-        let token_stream_id = database.login(90_000_001, "first-token").await;
-        let claim = database.refresh(token_stream_id).await;
-        let health = claim.health.after_owner_change();
-        let error = ("owner_changed", "another account");
-        database.store.finish_without_token(&claim, &health, error.0, error.1, AnswerSeen::Yes).await.unwrap();
-        let streams = database.store.streams_of(claim.character_id).await.unwrap().streams;
-        assert_eq!(streams[0].health.state, StreamState::Quarantined);
-        assert!(streams[0].has_refresh_token);
-    });
+async fn a_stream_that_changed_its_owner_stays_quarantined(database: Database) {
+    let token_stream_id = database.login(90_000_001, "first-token").await;
+    let claim = database.refresh(token_stream_id).await;
+    let health = claim.health.after_owner_change();
+    let error = ("owner_changed", "another account");
+    database.store.finish_without_token(&claim, &health, error.0, error.1, AnswerSeen::Yes).await.unwrap();
+    let streams = database.store.streams_of(claim.character_id).await.unwrap().streams;
+    assert_eq!(streams[0].health.state, StreamState::Quarantined);
+    assert!(streams[0].has_refresh_token);
 }

@@ -4,6 +4,13 @@ use store::refresh_job::RefreshClaim;
 
 use crate::harness::{Database, contract};
 
+contract![
+    a_late_refusal_does_not_undo_a_newer_grant,
+    a_late_refusal_leaves_the_refresh_that_is_under_way_alone,
+    an_older_grant_does_not_replace_a_newer_access_token,
+    a_late_grant_that_lives_longest_is_used,
+];
+
 const STREAM: &str = "select * from token_stream";
 
 /// Two claims on one stream: the first was slow, and its lease ran out.
@@ -14,54 +21,42 @@ async fn two_claims(database: &Database) -> (RefreshClaim, RefreshClaim) {
     (slow, database.refresh(token_stream_id).await)
 }
 
-#[test]
-fn a_late_refusal_does_not_undo_a_newer_grant() {
-    contract(|database| async move {
-        let (slow, quick) = two_claims(&database).await;
-        assert!(database.grant(&quick, "access", 1199).await.is_some());
-        let before = database.contents().await;
-        database.refused(&slow).await;
-        let after = database.contents().await;
-        // Its own slot is all that it ends.
-        assert_eq!(after["token_stream"], before["token_stream"]);
-        assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
-    });
+async fn a_late_refusal_does_not_undo_a_newer_grant(database: Database) {
+    let (slow, quick) = two_claims(&database).await;
+    assert!(database.grant(&quick, "access", 1199).await.is_some());
+    let before = database.contents().await;
+    database.refused(&slow).await;
+    let after = database.contents().await;
+    // Its own slot is all that it ends.
+    assert_eq!(after["token_stream"], before["token_stream"]);
+    assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
 }
 
-#[test]
-fn a_late_refusal_leaves_the_refresh_that_is_under_way_alone() {
-    contract(|database| async move {
-        let (slow, quick) = two_claims(&database).await;
-        let before = database.row(STREAM).await;
-        database.refused(&slow).await;
-        database.store.finish_lost_race(&slow).await.unwrap();
-        assert_eq!(database.row(STREAM).await, before);
-        assert!(database.grant(&quick, "access", 1199).await.is_some());
-    });
+async fn a_late_refusal_leaves_the_refresh_that_is_under_way_alone(database: Database) {
+    let (slow, quick) = two_claims(&database).await;
+    let before = database.row(STREAM).await;
+    database.refused(&slow).await;
+    database.store.finish_lost_race(&slow).await.unwrap();
+    assert_eq!(database.row(STREAM).await, before);
+    assert!(database.grant(&quick, "access", 1199).await.is_some());
 }
 
-#[test]
-fn an_older_grant_does_not_replace_a_newer_access_token() {
-    contract(|database| async move {
-        let (slow, quick) = two_claims(&database).await;
-        assert!(database.grant(&quick, "of the newer one", 1199).await.is_some());
-        let before = database.row(STREAM).await;
-        assert!(slow.claimed_at < quick.claimed_at);
-        assert!(database.grant(&slow, "of the older one", 1199).await.is_none());
-        assert_eq!(database.row(STREAM).await, before);
-    });
+async fn an_older_grant_does_not_replace_a_newer_access_token(database: Database) {
+    let (slow, quick) = two_claims(&database).await;
+    assert!(database.grant(&quick, "of the newer one", 1199).await.is_some());
+    let before = database.row(STREAM).await;
+    assert!(slow.claimed_at < quick.claimed_at);
+    assert!(database.grant(&slow, "of the older one", 1199).await.is_none());
+    assert_eq!(database.row(STREAM).await, before);
 }
 
-#[test]
-fn a_late_grant_that_lives_longest_is_used() {
-    contract(|database| async move {
-        let (slow, quick) = two_claims(&database).await;
-        // While the newer one is still under way it is the only one there is.
-        assert!(database.grant(&slow, "first of all", 600).await.is_some());
-        let lease = "select lease_until > now() from token_stream";
-        assert!(database.holds(lease).await, "the lease is the newer one's");
-        assert!(database.grant(&quick, "of the newer one", 300).await.is_some(), "whoever holds the lease decides");
-        assert!(database.grant(&slow, "of the older one", 1199).await.is_some());
-        database.assert_access_token(slow.token_stream_id, Some("of the older one")).await;
-    });
+async fn a_late_grant_that_lives_longest_is_used(database: Database) {
+    let (slow, quick) = two_claims(&database).await;
+    // While the newer one is still under way it is the only one there is.
+    assert!(database.grant(&slow, "first of all", 600).await.is_some());
+    let lease = "select lease_until > now() from token_stream";
+    assert!(database.holds(lease).await, "the lease is the newer one's");
+    assert!(database.grant(&quick, "of the newer one", 300).await.is_some(), "whoever holds the lease decides");
+    assert!(database.grant(&slow, "of the older one", 1199).await.is_some());
+    database.assert_access_token(slow.token_stream_id, Some("of the older one")).await;
 }

@@ -5,6 +5,13 @@ use store::refresh_job::{AnswerSeen, RefreshClaim, RefreshStart};
 
 use crate::harness::{Database, at_once, contract};
 
+contract![
+    with_two_slots_the_third_waits_until_one_is_finished,
+    of_twenty_streams_at_once_four_are_claimed,
+    a_slot_whose_holder_died_is_taken_again_and_is_not_freed_by_it,
+    there_are_twenty_slots,
+];
+
 async fn streams(database: &Database, count: i64) -> Vec<TokenStreamId> {
     let mut streams = Vec::new();
     for id in 1..=count {
@@ -26,61 +33,52 @@ async fn finish(database: &Database, claim: &RefreshClaim) {
     database.no_grant(claim, AnswerSeen::Yes).await;
 }
 
-#[test]
-fn with_two_slots_the_third_waits_until_one_is_finished() {
-    contract(|database| async move {
-        let streams = streams(&database, 3).await;
-        let first = claim(&database, streams[0], 2).await.expect("a free slot");
-        let second = claim(&database, streams[1], 2).await.expect("a free slot");
-        let before = database.contents().await;
-        assert!(claim(&database, streams[2], 2).await.is_none());
-        assert_eq!(database.contents().await, before, "a busy stream is not marked");
-        finish(&database, &first).await;
-        let third = claim(&database, streams[2], 2).await.expect("a slot was freed");
-        assert!(claim(&database, streams[0], 2).await.is_none());
-        finish(&database, &second).await;
-        finish(&database, &third).await;
-        let held = "select count(*) from sso_slot where lease_until > now()";
-        assert!(database.number(held).await < 0.5);
-    });
+async fn with_two_slots_the_third_waits_until_one_is_finished(database: Database) {
+    let streams = streams(&database, 3).await;
+    let first = claim(&database, streams[0], 2).await.expect("a free slot");
+    let second = claim(&database, streams[1], 2).await.expect("a free slot");
+    let before = database.contents().await;
+    assert!(claim(&database, streams[2], 2).await.is_none());
+    assert_eq!(database.contents().await, before, "a busy stream is not marked");
+    finish(&database, &first).await;
+    let third = claim(&database, streams[2], 2).await.expect("a slot was freed");
+    assert!(claim(&database, streams[0], 2).await.is_none());
+    finish(&database, &second).await;
+    finish(&database, &third).await;
+    let held = "select count(*) from sso_slot where lease_until > now()";
+    assert!(database.number(held).await < 0.5);
 }
 
-#[test]
-fn of_twenty_streams_at_once_four_are_claimed() {
-    contract(|database| async move {
-        let streams = streams(&database, 20).await;
-        let claims = at_once(&database, streams, |database, token_stream_id| async move {
-            claim(&database, token_stream_id, 4).await
-        })
+async fn of_twenty_streams_at_once_four_are_claimed(database: Database) {
+    let streams = streams(&database, 20).await;
+    let claims =
+        at_once(
+            &database,
+            streams,
+            |database, token_stream_id| async move { claim(&database, token_stream_id, 4).await },
+        )
         .await;
-        assert_eq!(claims.iter().flatten().count(), 4);
-        let held = "select count(*) from token_stream where lease_until > now()";
-        assert!((database.number(held).await - 4.0).abs() < 0.5);
-    });
+    assert_eq!(claims.iter().flatten().count(), 4);
+    let held = "select count(*) from token_stream where lease_until > now()";
+    assert!((database.number(held).await - 4.0).abs() < 0.5);
 }
 
-#[test]
-fn a_slot_whose_holder_died_is_taken_again_and_is_not_freed_by_it() {
-    contract(|database| async move {
-        let streams = streams(&database, 3).await;
-        let died = claim(&database, streams[0], 1).await.expect("a free slot");
-        database.run("update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()").await;
-        let successor = claim(&database, streams[1], 1).await.expect("the lease ran out");
-        // It was only slow: what it says late must not free the slot of its successor.
-        finish(&database, &died).await;
-        assert!(claim(&database, streams[2], 1).await.is_none());
-        finish(&database, &successor).await;
-        assert!(claim(&database, streams[2], 1).await.is_some());
-    });
+async fn a_slot_whose_holder_died_is_taken_again_and_is_not_freed_by_it(database: Database) {
+    let streams = streams(&database, 3).await;
+    let died = claim(&database, streams[0], 1).await.expect("a free slot");
+    database.run("update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()").await;
+    let successor = claim(&database, streams[1], 1).await.expect("the lease ran out");
+    // It was only slow: what it says late must not free the slot of its successor.
+    finish(&database, &died).await;
+    assert!(claim(&database, streams[2], 1).await.is_none());
+    finish(&database, &successor).await;
+    assert!(claim(&database, streams[2], 1).await.is_some());
 }
 
-#[test]
-fn there_are_twenty_slots() {
-    contract(|database| async move {
-        let streams = streams(&database, 21).await;
-        for token_stream_id in &streams[..20] {
-            assert!(claim(&database, *token_stream_id, 20).await.is_some());
-        }
-        assert!(claim(&database, streams[20], 20).await.is_none());
-    });
+async fn there_are_twenty_slots(database: Database) {
+    let streams = streams(&database, 21).await;
+    for token_stream_id in &streams[..20] {
+        assert!(claim(&database, *token_stream_id, 20).await.is_some());
+    }
+    assert!(claim(&database, streams[20], 20).await.is_none());
 }

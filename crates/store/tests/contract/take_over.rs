@@ -4,95 +4,84 @@ use std::time::Duration;
 
 use domain::{Counted, Verdict};
 use store::due::DueFilter;
+use store::refresh_job::RefreshStart;
 use store::take_over::TakenOver;
 
-use crate::harness::arrange::{character, claimant, killmail, references};
-use crate::harness::contract;
+use crate::harness::arrange::{SSO_CONCURRENCY, character, claimant, killmail, references};
+use crate::harness::{Database, contract};
 
-#[test]
-fn whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted() {
-    contract(|database| async move {
-        let store = &database.store;
-        let (hinted, begun) = (database.character(1).await, database.character(2).await);
-        store.claim_due_characters(DueFilter::default(), &[hinted, begun]).await.unwrap();
-        database.list(begun).await;
-        database.wanted(&references([10, 11])).await;
-        database.detail(11).await;
-        assert!(store.due_characters(DueFilter::default(), None, 10).await.unwrap().characters.is_empty());
-        assert!(store.claim_due_killmails(10).await.unwrap().is_empty());
+contract![
+    whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted,
+    whoever_is_not_gone_after_all_writes_nothing,
+    slots_for_token_calls_are_free_and_the_lease_of_a_call_that_may_be_under_way_stands,
+    what_nobody_has_begun_stays_as_it_is,
+];
 
-        let taken_over = store.take_over().await.unwrap();
-        assert_eq!(taken_over, TakenOver { characters: 2, killmails: 2, token_streams: 0 });
-        let due = store.due_characters(DueFilter::default(), None, 10).await.unwrap();
-        let due: Vec<_> = due.characters.iter().map(|due| due.character_id).collect();
-        assert_eq!(due, [hinted, begun]);
-        assert_eq!(store.claim_due_killmails(10).await.unwrap().len(), 2);
-        assert_eq!((database.list(hinted).await.attempt, database.list(begun).await.attempt), (1, 2));
-        assert_eq!((database.detail(10).await.tries.attempts, database.detail(11).await.tries.attempts), (1, 2));
-    });
+async fn whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted(database: Database) {
+    let store = &database.store;
+    let (hinted, begun) = (database.character(1).await, database.character(2).await);
+    store.claim_due_characters(DueFilter::default(), &[hinted, begun]).await.unwrap();
+    database.list(begun).await;
+    database.wanted(&references([10, 11])).await;
+    database.detail(11).await;
+    assert!(store.due_characters(DueFilter::default(), None, 10).await.unwrap().characters.is_empty());
+    assert!(store.claim_due_killmails(10).await.unwrap().is_empty());
+
+    let taken_over = store.take_over().await.unwrap();
+    assert_eq!(taken_over, TakenOver { characters: 2, killmails: 2 });
+    let due = store.due_characters(DueFilter::default(), None, 10).await.unwrap();
+    let due: Vec<_> = due.characters.iter().map(|due| due.character_id).collect();
+    assert_eq!(due, [hinted, begun]);
+    assert_eq!(store.claim_due_killmails(10).await.unwrap().len(), 2);
+    assert_eq!((database.list(hinted).await.attempt, database.list(begun).await.attempt), (1, 2));
+    assert_eq!((database.detail(10).await.tries.attempts, database.detail(11).await.tries.attempts), (1, 2));
 }
 
-#[test]
-fn whoever_is_not_gone_after_all_writes_nothing() {
-    contract(|database| async move {
-        let store = &database.store;
-        let pilot = database.character(1).await;
-        let list = database.list(pilot).await;
-        database.wanted(&references([10])).await;
-        let detail = database.detail(10).await;
-        store.take_over().await.unwrap();
-        let before = database.contents().await;
-        assert!(!store.finish_list(&list, &Verdict::Done).await.unwrap());
-        let retry =
-            Verdict::RetryAfter { delay: Duration::from_secs(60), reason: "503".to_owned(), counted: Counted::Attempt };
-        assert!(!store.finish_detail(&detail, &retry).await.unwrap());
-        assert_eq!(database.contents().await, before);
+async fn whoever_is_not_gone_after_all_writes_nothing(database: Database) {
+    let store = &database.store;
+    let pilot = database.character(1).await;
+    let list = database.list(pilot).await;
+    database.wanted(&references([10])).await;
+    let detail = database.detail(10).await;
+    store.take_over().await.unwrap();
+    let before = database.contents().await;
+    assert!(!store.finish_list(&list, &Verdict::Done).await.unwrap());
+    let retry =
+        Verdict::RetryAfter { delay: Duration::from_secs(60), reason: "503".to_owned(), counted: Counted::Attempt };
+    assert!(!store.finish_detail(&detail, &retry).await.unwrap());
+    assert_eq!(database.contents().await, before);
 
-        // Nor once somebody else has begun.
-        let again = database.list(character(1)).await;
-        assert!(!store.finish_list(&list, &Verdict::Done).await.unwrap());
-        assert!(store.finish_list(&again, &Verdict::Done).await.unwrap());
-        assert_eq!(database.detail(10).await.tries.attempts, 2);
-    });
+    // Nor once somebody else has begun.
+    let again = database.list(character(1)).await;
+    assert!(!store.finish_list(&list, &Verdict::Done).await.unwrap());
+    assert!(store.finish_list(&again, &Verdict::Done).await.unwrap());
+    assert_eq!(database.detail(10).await.tries.attempts, 2);
 }
 
-#[test]
-fn a_token_call_that_was_under_way_is_a_lost_answer_and_holds_no_slot() {
-    contract(|database| async move {
-        let under_way = database.login(1, "first-token").await;
-        let idle = database.login(2, "second-token").await;
-        database.refresh(under_way).await;
-        let taken_over = database.store.take_over().await.unwrap();
-        assert_eq!(taken_over, TakenOver { token_streams: 1, ..TakenOver::default() });
-        assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
-        assert!(!database.refresh(idle).await.lost_answer);
-
-        // However often it is taken over before the next refresh.
-        assert_eq!(database.store.take_over().await.unwrap().token_streams, 1);
-        let claim = database.refresh(under_way).await;
-        assert!(claim.lost_answer);
-        assert_eq!(secrecy::ExposeSecret::expose_secret(&claim.refresh_token), "first-token");
-        assert!(database.grant(&claim, "access", 1199).await.is_some());
-        assert!(!database.refresh(under_way).await.lost_answer);
-    });
+async fn slots_for_token_calls_are_free_and_the_lease_of_a_call_that_may_be_under_way_stands(database: Database) {
+    let under_way = database.login(1, "first-token").await;
+    database.refresh(under_way).await;
+    database.store.take_over().await.unwrap();
+    assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
+    let again = database.store.claim_refresh(&database.keyring, under_way, SSO_CONCURRENCY).await.unwrap();
+    assert!(matches!(again, RefreshStart::Busy), "{again:?}");
+    database.refresh_leases_run_out().await;
+    assert!(database.refresh(under_way).await.lost_answer);
 }
 
-#[test]
-fn what_nobody_has_begun_stays_as_it_is() {
-    contract(|database| async move {
-        database.login(1, "first-token").await;
-        let pilot = database.character(2).await;
-        let list = database.list(pilot).await;
-        let retry =
-            Verdict::RetryAfter { delay: Duration::from_secs(60), reason: "503".to_owned(), counted: Counted::Attempt };
-        assert!(database.store.finish_list(&list, &retry).await.unwrap());
-        database.wanted(&references([10, 11])).await;
-        database.stored(10).await;
-        let detail = database.detail(11).await;
-        assert!(database.store.mark_invalid(&detail, "422").await.unwrap());
-        let before = database.contents().await;
-        assert_eq!(database.store.take_over().await.unwrap(), TakenOver::default());
-        assert_eq!(database.contents().await, before);
-        assert!(database.store.claim_details(&[killmail(11)], claimant(false)).await.unwrap().is_empty());
-    });
+async fn what_nobody_has_begun_stays_as_it_is(database: Database) {
+    database.login(1, "first-token").await;
+    let pilot = database.character(2).await;
+    let list = database.list(pilot).await;
+    let retry =
+        Verdict::RetryAfter { delay: Duration::from_secs(60), reason: "503".to_owned(), counted: Counted::Attempt };
+    assert!(database.store.finish_list(&list, &retry).await.unwrap());
+    database.wanted(&references([10, 11])).await;
+    database.stored(10).await;
+    let detail = database.detail(11).await;
+    assert!(database.store.mark_invalid(&detail, "422").await.unwrap());
+    let before = database.contents().await;
+    assert_eq!(database.store.take_over().await.unwrap(), TakenOver::default());
+    assert_eq!(database.contents().await, before);
+    assert!(database.store.claim_details(&[killmail(11)], claimant(false)).await.unwrap().is_empty());
 }

@@ -1,67 +1,47 @@
-//! Small looks at rows, and writing times into them. The only SQL dialect of the suite is in the texts given here.
+//! Small looks at rows, and writing times into them: SQL that both databases understand, once it is
+//! [translated](super::dialect) for one of them.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use sqlx::{AssertSqlSafe, Column, Postgres, Row, Transaction};
+use chrono::{DateTime, Utc};
 
-use super::Database;
-
-/// Somebody else's transaction that is still open.
-pub(crate) struct Uncommitted(Transaction<'static, Postgres>);
-
-impl Uncommitted {
-    pub(crate) async fn commit(self) {
-        self.0.commit().await.unwrap();
-    }
-}
+use super::found::Found;
+use super::{Connections, Database, postgres, sqlite};
 
 impl Database {
     /// Runs one statement; gives the number of rows that it touched.
     pub(crate) async fn run(&self, sql: impl Into<String>) -> u64 {
         let sql = sql.into();
-        let done = sqlx::query(AssertSqlSafe(sql.clone())).execute(&self.pool).await;
-        done.unwrap_or_else(|error| panic!("{error} in {sql}")).rows_affected()
-    }
-
-    /// Runs statements as somebody else who has not committed them yet.
-    pub(crate) async fn uncommitted(&self, statements: impl IntoIterator<Item = &'static str>) -> Uncommitted {
-        let mut transaction = self.pool.begin().await.unwrap();
-        for statement in statements {
-            sqlx::query(statement).execute(&mut *transaction).await.unwrap();
-        }
-        Uncommitted(transaction)
-    }
-
-    /// Returns when some statement in this database waits for a lock.
-    pub(crate) async fn somebody_waits(&self) {
-        let waits = "select exists (select from pg_stat_activity
-                                    where datname = current_database() and wait_event_type = 'Lock')";
-        while !self.holds(waits).await {
-            tokio::task::yield_now().await;
-        }
+        let done = match &self.connections {
+            Connections::Postgres(pool) => postgres::run(pool, sql.clone()).await,
+            Connections::Sqlite(pool) => sqlite::run(pool, &sql).await,
+        };
+        done.unwrap_or_else(|error| panic!("{error} in {sql}"))
     }
 
     /// The rows of a query, each as an object.
-    pub(crate) async fn rows(&self, sql: impl Into<String>) -> Vec<Value> {
+    pub(crate) async fn rows(&self, sql: impl Into<String>) -> Vec<Found> {
         let sql = sql.into();
-        let rows = sqlx::query_scalar(AssertSqlSafe(format!("select to_jsonb(r) from ({sql}) r")));
-        rows.fetch_all(&self.pool).await.unwrap_or_else(|error| panic!("{error} in {sql}"))
+        let rows = match &self.connections {
+            Connections::Postgres(pool) => postgres::rows(pool, &sql).await,
+            Connections::Sqlite(pool) => sqlite::rows(pool, &sql).await,
+        };
+        rows.unwrap_or_else(|error| panic!("{error} in {sql}")).into_iter().map(Found).collect()
     }
 
     /// The one row of a query.
-    pub(crate) async fn row(&self, sql: impl Into<String>) -> Value {
+    pub(crate) async fn row(&self, sql: impl Into<String>) -> Found {
         let mut rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows.remove(0)
     }
 
     /// The one column of the one row of a query.
-    pub(crate) async fn value(&self, sql: impl Into<String>) -> Value {
-        match self.row(sql).await {
-            Value::Object(row) if row.len() == 1 => row.into_values().next().unwrap(),
-            other => panic!("one column was asked for, not {other}"),
-        }
+    pub(crate) async fn value(&self, sql: impl Into<String>) -> Found {
+        let row = self.row(sql).await;
+        let columns = row.as_object().unwrap();
+        assert_eq!(columns.len(), 1, "{row}");
+        Found(columns.values().next().unwrap().clone())
     }
 
     /// The number that is the only value of a query.
@@ -71,51 +51,84 @@ impl Database {
 
     /// The yes or no that is the only value of a query.
     pub(crate) async fn holds(&self, sql: impl Into<String>) -> bool {
-        self.value(sql).await.as_bool().unwrap()
+        let value = self.value(sql).await;
+        assert!(value == true || value == false, "{value} is neither yes nor no");
+        value == true
     }
 
-    /// Whether the database takes this text to be equal to the stored body: every digit counts.
+    /// The time that is the only value of a query.
+    pub(crate) async fn time(&self, sql: impl Into<String>) -> DateTime<Utc> {
+        self.value(sql).await.as_str().unwrap().parse().unwrap()
+    }
+
+    /// Whether the stored body is equal to this text for the database: every digit counts.
     pub(crate) async fn body_equals(&self, killmail_id: i64, json: &str) -> bool {
-        sqlx::query_scalar("select body = $2::text::jsonb from killmail where killmail_id = $1")
-            .bind(killmail_id)
-            .bind(json)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
+        match &self.connections {
+            Connections::Postgres(pool) => postgres::body_equals(pool, killmail_id, json).await,
+            Connections::Sqlite(pool) => sqlite::body_equals(pool, killmail_id, json).await,
+        }
+        .unwrap()
+    }
+
+    /// The names of all tables.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        match &self.connections {
+            Connections::Postgres(pool) => postgres::tables(pool).await,
+            Connections::Sqlite(pool) => sqlite::tables(pool).await,
+        }
+        .unwrap()
+    }
+
+    /// Every column of every view: `view`, `name`, `is_binary`.
+    pub(crate) async fn columns_of_views(&self) -> Vec<Found> {
+        self.rows(match &self.connections {
+            Connections::Postgres(_) => postgres::COLUMNS_OF_VIEWS,
+            Connections::Sqlite(_) => sqlite::COLUMNS_OF_VIEWS,
+        })
+        .await
+    }
+
+    /// Takes away all views, and what was made for them.
+    pub(crate) async fn drop_views(&self) {
+        match &self.connections {
+            Connections::Postgres(pool) => postgres::drop_views(pool).await,
+            Connections::Sqlite(pool) => sqlite::drop_views(pool).await,
+        }
+        .unwrap();
     }
 
     /// Every row of every table, so that "nothing was written" can be compared.
     pub(crate) async fn contents(&self) -> BTreeMap<String, Vec<String>> {
-        let tables: Vec<String> = sqlx::query_scalar(
-            "select table_name::text from information_schema.tables
-             where table_schema = 'public' and table_type = 'BASE TABLE' and table_name <> '_sqlx_migrations'",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .unwrap();
         let mut contents = BTreeMap::new();
-        for table in tables {
-            let sql = format!(r#"select to_jsonb(t)::text from "{table}" t order by 1"#);
-            let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&self.pool).await.unwrap();
+        for table in self.tables().await.into_iter().filter(|table| table != "_sqlx_migrations") {
+            let mut rows: Vec<String> =
+                self.rows(format!(r#"select * from "{table}""#)).await.iter().map(Found::to_string).collect();
+            rows.sort_unstable();
             contents.insert(table, rows);
         }
         contents
     }
 
+    /// Makes a call while somebody else has these statements in a transaction that is still open: the call must wait for
+    /// it, and goes on once it is committed.
+    pub(crate) async fn while_another_writes<Output>(
+        &self,
+        statements: &[&'static str],
+        call: impl Future<Output = Output>,
+    ) -> Output {
+        match &self.connections {
+            Connections::Postgres(pool) => postgres::while_another_writes(pool, statements, call).await,
+            Connections::Sqlite(pool) => sqlite::while_another_writes(pool, statements, call).await,
+        }
+        .unwrap()
+    }
+
     /// Runs a statement of somebody else to the letter; gives each row as texts, in the order of its columns.
     pub(crate) async fn verbatim(&self, sql: &str) -> Vec<BTreeMap<String, Option<String>>> {
-        // Without the extended protocol all values come as text, of whatever type they are.
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&self.pool).await;
-        let rows = rows.unwrap_or_else(|error| panic!("{error} in {sql}"));
-        let text = |row: &sqlx::postgres::PgRow, index: usize| {
-            row.try_get_raw(index).unwrap().as_str().ok().map(str::to_owned)
-        };
-        rows.iter()
-            .map(|row| {
-                let columns =
-                    row.columns().iter().map(|column| (column.name().to_owned(), text(row, column.ordinal())));
-                columns.collect()
-            })
-            .collect()
+        match &self.connections {
+            Connections::Postgres(pool) => postgres::verbatim(pool, sql).await,
+            Connections::Sqlite(_) => panic!("what is run to the letter is PostgreSQL's"),
+        }
+        .unwrap_or_else(|error| panic!("{error} in {sql}"))
     }
 }

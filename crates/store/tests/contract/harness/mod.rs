@@ -1,19 +1,26 @@
 //! A database of its own for every test, dropped at the end, also when the test panics.
 //!
-//! [`look`] reads and moves rows, [`arrange`] brings the rows that a test begins with, [`real_killmails`] holds bodies
-//! that ESI has really sent.
+//! This is all that knows which database it is: a test is registered with [`contract!`] and runs on both. [`look`] reads
+//! and moves rows, [`arrange`] brings the rows that a test begins with, [`real_killmails`] holds bodies that ESI has
+//! really sent; [`dialect`] is about the SQL of tests.
 
 pub(crate) mod arrange;
-pub(crate) mod look;
+mod dialect;
+mod found;
+mod look;
+mod postgres;
 pub(crate) mod real_killmails;
+mod sqlite;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use found::Found;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgPool, PgPoolOptions};
-use store::{Keyring, Store, scratch};
+use sqlx::postgres::PgPool;
+use sqlx_sqlite::SqlitePool;
+use store::{Keyring, Store, StoreError, scratch};
 use tokio::sync::{Barrier, Mutex};
 use tokio::task::JoinSet;
 
@@ -31,39 +38,66 @@ pub(crate) struct Database {
     pub(crate) store: Store,
     pub(crate) keyring: Keyring,
     pub(crate) url: SecretString,
-    pool: PgPool,
+    connections: Connections,
 }
 
-impl Database {
-    async fn open(url: SecretString) -> Self {
-        let store = Store::connect_unchecked(&url, "killfleet-contract", CONNECTIONS_MAX).await.unwrap();
-        let keyring = Keyring::parse(&SecretString::from(KEY)).unwrap();
-        let pool = PgPoolOptions::new().max_connections(2).connect(url.expose_secret()).await.unwrap();
-        Self { store, keyring, url, pool }
-    }
+/// Apart from the store's own.
+#[derive(Clone)]
+enum Connections {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
 }
 
-/// Runs a test on a migrated database.
-pub(crate) fn contract<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running) {
-    run(test, true);
+/// Which database a test runs on.
+#[derive(Clone, Copy)]
+pub(crate) enum On {
+    Postgres,
+    Sqlite,
 }
 
-/// Runs a test on a database without any table.
-pub(crate) fn contract_without_schema<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running) {
-    run(test, false);
+/// What a test finds in its database.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Schema {
+    Migrated,
+    /// Not a single table.
+    None,
 }
 
-fn run<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running, migrated: bool) {
+/// Registers functions `async fn(Database)` as tests, each on both databases: `NAME::on_postgres`, `NAME::on_sqlite`.
+/// `without_schema:` in front gives them empty databases; `postgres:` or `sqlite:` one database alone.
+macro_rules! contract {
+    (without_schema: $($test:ident),+ $(,)?) => { $($crate::harness::both!($test, None);)+ };
+    (postgres: $($test:ident),+ $(,)?) => { $(mod $test { $crate::harness::one!($test, on_postgres, Postgres, Migrated); })+ };
+    (sqlite: $($test:ident),+ $(,)?) => { $(mod $test { $crate::harness::one!($test, on_sqlite, Sqlite, Migrated); })+ };
+    ($($test:ident),+ $(,)?) => { $($crate::harness::both!($test, Migrated);)+ };
+}
+macro_rules! both {
+    ($test:ident, $schema:ident) => {
+        mod $test {
+            $crate::harness::one!($test, on_postgres, Postgres, $schema);
+            $crate::harness::one!($test, on_sqlite, Sqlite, $schema);
+        }
+    };
+}
+macro_rules! one {
+    ($test:ident, $name:ident, $on:ident, $schema:ident) => {
+        #[test]
+        fn $name() {
+            use $crate::harness::{On, Schema, run};
+            run(On::$on, Schema::$schema, super::$test);
+        }
+    };
+}
+pub(crate) use {both, contract, one};
+
+pub(crate) fn run<Running: Future<Output = ()>>(on: On, schema: Schema, test: impl FnOnce(Database) -> Running) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let server = server();
-    let url = runtime.block_on(async {
-        if migrated { scratch::create_migrated(&server).await } else { scratch::create(&server).await }
-    });
+    let url = runtime.block_on(scratch_database(on, schema));
     let url = url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure()));
     // A panic comes back as a value, so that the database is dropped before it goes on.
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let test = async { test(Database::open(url.clone()).await).await };
+            let test = async { test(Database::open(on, url.clone()).await).await };
             let in_time = tokio::time::timeout(LONGEST_TEST, test).await;
             in_time.expect("the test waits for something that does not come");
         });
@@ -73,6 +107,27 @@ fn run<Running: Future<Output = ()>>(test: impl FnOnce(Database) -> Running, mig
         resume_unwind(panic);
     }
     dropped.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
+}
+
+async fn scratch_database(on: On, schema: Schema) -> Result<SecretString, StoreError> {
+    match (on, schema) {
+        (On::Postgres, Schema::Migrated) => scratch::create_migrated(&server()).await,
+        (On::Postgres, Schema::None) => scratch::create(&server()).await,
+        (On::Sqlite, Schema::Migrated) => scratch::create_file_migrated().await,
+        (On::Sqlite, Schema::None) => scratch::create_file(),
+    }
+}
+
+impl Database {
+    async fn open(on: On, url: SecretString) -> Self {
+        let store = Store::connect_unchecked(&url, "killfleet-contract", CONNECTIONS_MAX).await.unwrap();
+        let keyring = Keyring::parse(&SecretString::from(KEY)).unwrap();
+        let connections = match on {
+            On::Postgres => Connections::Postgres(postgres::connect(url.expose_secret()).await.unwrap()),
+            On::Sqlite => Connections::Sqlite(sqlite::connect(url.expose_secret()).await.unwrap()),
+        };
+        Self { store, keyring, url, connections }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own setting, which no process of the fleet reads")]

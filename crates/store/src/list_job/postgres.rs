@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use domain::{CharacterId, Verdict};
+use sqlx::{PgConnection, Result};
+
+use super::{Claimed, End, ListClaim};
+use crate::lease::{self, Claimant};
+
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    character_id: CharacterId,
+    claimant: Claimant,
+) -> Result<Option<Claimed>> {
+    sqlx::query_as!(
+        Claimed,
+        r#"update character
+           set lease_until = now() + make_interval(secs => $4), lease_job_id = $2, fence = fence + 1,
+               attempt = attempt + 1
+           where character_id = $1
+             and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
+             and (hinted_at is not null or next_sync_at <= now())
+             and (list_expires_at is null or list_expires_at <= now() or resume_page > 1)
+           returning attempt, resume_page, missing_pages, list_etag, fence, now() as "now!""#,
+        character_id.get(),
+        claimant.job_id,
+        claimant.take_over,
+        lease::seconds(lease::LIST)
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(super) async fn lengthen_expiry(
+    connection: &mut PgConnection,
+    claim: &ListClaim,
+    lives_for: Duration,
+) -> Result<bool> {
+    let lengthened = sqlx::query!(
+        r#"update character set list_expires_at = greatest(list_expires_at, now() + make_interval(secs => $3))
+           where character_id = $1 and fence = $2 and lease_until is not null"#,
+        claim.character_id.get(),
+        claim.fence,
+        lease::seconds(lives_for)
+    );
+    Ok(lengthened.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn end(
+    connection: &mut PgConnection,
+    claim: &ListClaim,
+    verdict: &Verdict,
+    end: &End,
+) -> Result<bool> {
+    let ended = sqlx::query!(
+        r#"update character
+           set lease_until = null, hinted_at = null, next_sync_at = now() + make_interval(secs => $3),
+               attempt = attempt - case when $4 then 0 else 1 end,
+               resume_page = case when $7 and resume_page > 1 then 1 else coalesce($8, resume_page) end,
+               missing_pages = missing_pages + case when $8::integer is null then 0 else 1 end,
+               last_verdict = $5, last_reason = $6, last_verdict_at = now()
+           where character_id = $1 and fence = $2 and lease_until is not null"#,
+        claim.character_id.get(),
+        claim.fence,
+        lease::seconds(end.delay),
+        end.is_attempt_kept,
+        verdict.name(),
+        verdict.reason(),
+        end.starts_over,
+        end.page_before_missing
+    );
+    Ok(ended.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn record_run(
+    connection: &mut PgConnection,
+    claim: &ListClaim,
+    verdict: &Verdict,
+    (pages, references_new): (i32, i32),
+) -> Result<()> {
+    sqlx::query!(
+        r#"insert into sync_run (character_id, started_at, verdict, reason, pages, references_new)
+           values ($1, $2, $3, $4, $5, $6)"#,
+        claim.character_id.get(),
+        claim.started_at,
+        verdict.name(),
+        verdict.reason(),
+        pages,
+        references_new
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn hand_over(connection: &mut PgConnection, claim: &ListClaim) -> Result<bool> {
+    let handed_over = sqlx::query!(
+        r#"update character set lease_until = null, hinted_at = now(), attempt = attempt - 1
+           where character_id = $1 and fence = $2 and lease_until is not null"#,
+        claim.character_id.get(),
+        claim.fence
+    );
+    Ok(handed_over.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn age_of_newest_seconds(
+    connection: &mut PgConnection,
+    character_id: CharacterId,
+) -> Result<Option<f64>> {
+    sqlx::query_scalar!(
+        r#"select extract(epoch from now() - k.killmail_time)::double precision as "age!"
+           from character_killmail c join killmail k using (killmail_id)
+           where c.character_id = $1 order by c.killmail_id desc limit 1"#,
+        character_id.get()
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(super) async fn end_walk(
+    connection: &mut PgConnection,
+    claim: &ListClaim,
+    etag: Option<&str>,
+    interval: Duration,
+) -> Result<bool> {
+    let ended = sqlx::query!(
+        r#"update character
+           set resume_page = null, missing_pages = 0, list_etag = $3, lease_until = null, hinted_at = null, attempt = 0,
+               next_sync_at = now() + make_interval(secs => $4), last_synced_at = now(),
+               last_verdict = 'done', last_reason = null, last_verdict_at = now()
+           where character_id = $1 and fence = $2 and lease_until is not null"#,
+        claim.character_id.get(),
+        claim.fence,
+        etag,
+        lease::seconds(interval)
+    );
+    Ok(ended.execute(connection).await?.rows_affected() == 1)
+}

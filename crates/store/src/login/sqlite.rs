@@ -1,0 +1,95 @@
+use domain::{CharacterId, TokenStreamId};
+use sqlx::Result;
+use sqlx_sqlite::SqliteConnection;
+
+use super::StoredToken;
+use crate::sqlite::now_text;
+
+pub(super) async fn add_character(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+    character_name: &str,
+) -> Result<()> {
+    sqlx::query("insert into character (character_id, character_name) values (?1, ?2) on conflict do nothing")
+        .bind(character_id.get())
+        .bind(character_name)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+pub(super) async fn refresh_tokens(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+) -> Result<Vec<StoredToken>> {
+    sqlx::query_as(
+        "select token_stream_id, refresh_token_sealed from token_stream
+         where character_id = ?1 and refresh_token_sealed is not null",
+    )
+    .bind(character_id.get())
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn add_stream(connection: &mut SqliteConnection, character_id: CharacterId) -> Result<i64> {
+    sqlx::query_scalar("insert into token_stream (character_id) values (?1) returning token_stream_id")
+        .bind(character_id.get())
+        .fetch_one(connection)
+        .await
+}
+
+pub(super) async fn set_refresh_token(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query("update token_stream set refresh_token_sealed = ?2 where token_stream_id = ?1")
+        .bind(token_stream_id.get())
+        .bind(sealed)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+pub(super) async fn make_due(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+    character_name: &str,
+) -> Result<()> {
+    sqlx::query("update character set character_name = ?2, next_sync_at = ?3 where character_id = ?1")
+        .bind(character_id.get())
+        .bind(character_name)
+        .bind(now_text())
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+pub(super) async fn delete_unused_stream(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+) -> Result<Option<i64>> {
+    sqlx::query_scalar(
+        "delete from token_stream
+         where token_stream_id = ?1 and last_refreshed_at is null and refresh_token_version = 0
+           and lease_until is null
+         returning character_id",
+    )
+    .bind(token_stream_id.get())
+    .fetch_optional(connection)
+    .await
+}
+
+pub(super) async fn delete_character_without_stream(
+    connection: &mut SqliteConnection,
+    character_id: i64,
+) -> Result<()> {
+    sqlx::query(
+        "delete from character where character_id = ?1 and last_synced_at is null
+         and not exists (select 1 from token_stream where character_id = ?1)",
+    )
+    .bind(character_id)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,150 @@
+//! The connections to a SQLite file, and how the file holds times.
+//!
+//! One connection writes and some read: SQLite has one writer at a time in any case, and writers of ours that queue for a
+//! connection wait for a tenth of the time that they would wait for each other's locks. A commit is on the disk when it
+//! is answered (`synchronous = full`): a new refresh token that the file forgets is lost for good.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use sqlx::pool::PoolOptions;
+use sqlx::{ConnectOptions, Connection};
+use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::StoreError;
+
+/// How long a statement waits for another process that is just writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// More readers than this only wait for the disk.
+const READERS_MAX: u32 = 4;
+
+/// An open file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteFile {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+}
+
+impl SqliteFile {
+    pub(crate) async fn open(path: &Path, connections_max: u32) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let doing = "opening the database";
+        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::during(doing))?;
+        // A file that may only be read is opened all the same, and would fail at the first write: so this is one.
+        let mut trial = writer.begin_with("begin immediate").await.map_err(StoreError::during(doing))?;
+        sqlx::query("pragma user_version = 0").execute(&mut *trial).await.map_err(StoreError::during(doing))?;
+        trial.rollback().await.map_err(StoreError::during(doing))?;
+        let readers = pool(connections_max.clamp(1, READERS_MAX)).connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self { writer, readers })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Connections that are kept for good: there is no server that would have to be asked whether it is still there.
+fn pool(connections_max: u32) -> PoolOptions<Sqlite> {
+    SqlitePoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // First what a dropped transaction has left to be rolled back. When the disk fails, SQLite rolls back by
+                // itself, and sqlx would take the connection to be within that transaction for ever.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+}
+
+/// The path in `sqlite:PATH` or `sqlite://PATH`; none for any other URL.
+pub(crate) fn path_in(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Creates an empty file, which is an empty database, if there is none: it will hold sealed tokens, so nobody else may
+/// read it. The files that SQLite puts beside it get the same rights.
+pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::File { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The clock of the machine: the file has no other. To the microsecond, as both databases keep it.
+#[expect(clippy::disallowed_methods, reason = "here this is the database's clock")]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// A time as the file holds it: texts of one width, so that they compare as the times do. Later than the year 9999,
+/// which would need a wider one, is never.
+pub(crate) fn text(at: DateTime<Utc>) -> String {
+    const LAST: DateTime<Utc> =
+        NaiveDate::from_ymd_opt(9999, 12, 31).expect("a date").and_time(NaiveTime::MIN).and_utc();
+    at.min(LAST).to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The present as the file holds it.
+pub(crate) fn now_text() -> String {
+    text(now())
+}
+
+/// The time after so long a span, as the file holds it.
+pub(crate) fn later(span: Duration) -> String {
+    text(
+        TimeDelta::from_std(span)
+            .ok()
+            .and_then(|span| now().checked_add_signed(span))
+            .unwrap_or(DateTime::<Utc>::MAX_UTC),
+    )
+}
+
+/// The time before so long a span, as the file holds it.
+pub(crate) fn earlier(span: Duration) -> String {
+    text(now() - span)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_is_on_the_disk_when_it_is_answered() {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let url = crate::scratch::create_file().unwrap();
+            let file = SqliteFile::open(path_in(url.expose_secret()).unwrap(), 1).await.unwrap();
+            let setting = "select journal_mode, synchronous from pragma_journal_mode, pragma_synchronous";
+            const FULL: i64 = 2;
+            let set: (String, i64) = sqlx::query_as(setting).fetch_one(&file.writer).await.unwrap();
+            assert_eq!(set, ("wal".to_owned(), FULL));
+            file.close().await;
+            crate::scratch::drop(&url).await.unwrap();
+        });
+    }
+}

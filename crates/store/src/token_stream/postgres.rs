@@ -1,0 +1,61 @@
+use domain::TokenStreamId;
+use domain::token::LIST_SCOPE;
+use sqlx::{PgConnection, Result};
+
+use super::{AccessToken, StreamRow};
+
+pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
+    sqlx::query_as!(
+        StreamRow,
+        r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
+                  refresh_token_sealed is not null as "has_refresh_token!",
+                  last_refreshed_at is not null and $2 <> all (granted_scopes) as "lacks_scope!",
+                  expires_at, strikes, first_refused_at, next_probe_at
+           from token_stream where character_id = any($1)"#,
+        character_ids,
+        LIST_SCOPE
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn access_token_sealed(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+) -> Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "select access_token_sealed from token_stream where token_stream_id = $1",
+        token_stream_id.get()
+    )
+    .fetch_optional(connection)
+    .await
+    .map(Option::flatten)
+}
+
+pub(super) async fn discard_access_token(connection: &mut PgConnection, token: &AccessToken) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream set access_token_sealed = null
+           where token_stream_id = $1 and access_token_sealed = $2"#,
+        token.token_stream_id.get(),
+        token.sealed
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn record_unopenable(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    why: &str,
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream set last_error_code = 'unopenable', last_error = $2, last_error_at = now()
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        why
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}

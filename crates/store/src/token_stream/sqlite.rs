@@ -1,0 +1,62 @@
+use domain::TokenStreamId;
+use domain::token::LIST_SCOPE;
+use sqlx::Result;
+use sqlx::types::Json;
+use sqlx_sqlite::SqliteConnection;
+
+use super::{AccessToken, StreamRow};
+use crate::sqlite::now_text;
+
+pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
+    sqlx::query_as(
+        "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
+                refresh_token_sealed is not null as has_refresh_token,
+                last_refreshed_at is not null
+                and ?2 not in (select value from json_each(granted_scopes)) as lacks_scope,
+                expires_at, strikes, first_refused_at, next_probe_at
+         from token_stream where character_id in (select value from json_each(?1))",
+    )
+    .bind(Json(character_ids))
+    .bind(LIST_SCOPE)
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn access_token_sealed(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+) -> Result<Option<Vec<u8>>> {
+    sqlx::query_scalar("select access_token_sealed from token_stream where token_stream_id = ?1")
+        .bind(token_stream_id.get())
+        .fetch_optional(connection)
+        .await
+        .map(Option::flatten)
+}
+
+pub(super) async fn discard_access_token(connection: &mut SqliteConnection, token: &AccessToken) -> Result<()> {
+    sqlx::query(
+        "update token_stream set access_token_sealed = null where token_stream_id = ?1 and access_token_sealed = ?2",
+    )
+    .bind(token.token_stream_id.get())
+    .bind(&token.sealed)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn record_unopenable(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    why: &str,
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream set last_error_code = 'unopenable', last_error = ?2, last_error_at = ?3
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(why)
+    .bind(now_text())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
