@@ -93,3 +93,27 @@ macro_rules! dialect {
     }};
 }
 pub(crate) use dialect;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_has_the_file_to_itself_before_it_has_written_anything() {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let url = crate::scratch::create_file().unwrap();
+            let one = Store::connect_unchecked(&url, "killfleet-test", 1).await.unwrap();
+            let other = Store::connect_unchecked(&url, "killfleet-test", 1).await.unwrap();
+            let held = one.transaction("holding the file").await.unwrap();
+            let mut waiting = Box::pin(other.transaction("waiting for it"));
+            assert!(tokio::time::timeout(Duration::from_millis(100), &mut waiting).await.is_err());
+            held.commit().await.unwrap();
+            waiting.await.unwrap().commit().await.unwrap();
+            crate::scratch::drop(&url).await.unwrap();
+        });
+    }
+}

@@ -58,8 +58,8 @@ pub(super) async fn add_killmail(
     .map(|_| ())
 }
 
-/// The victim is a list of one here, so that both are read in the same way. A participant that is no object, or attackers
-/// that are no list, have no index, and so are refused.
+/// The victim is a list of one here, so that both are read in the same way. A participant that is no object, or
+/// attackers that are no list, have no index, and so are refused.
 pub(super) async fn add_participants(connection: &mut SqliteConnection, killmail_id: KillmailId) -> Result<()> {
     sqlx::query(
         "insert into killmail_participant (killmail_id, participant_index, role, character_id, corporation_id,

@@ -7,7 +7,7 @@ use domain::{Counted, KillmailHash, KillmailRef, Tries, Verdict};
 use crate::harness::arrange::{claimant, killmail, listed, references, sorted};
 use crate::harness::{Database, contract};
 
-contract![what_was_given_up_stays_so_until_a_list_shows_another_hash,];
+contract![what_was_given_up_stays_so_until_a_list_shows_another_hash];
 
 async fn what_was_given_up_stays_so_until_a_list_shows_another_hash(database: Database) {
     // 10 is invalid and 11 is parked, each after a refusal and an outage.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::arrange::{new_killmail, references, small_body};
 use crate::harness::{Database, Found, contract};
 
-contract![members_of_another_type_read_as_null_and_fractions_are_rounded, items_of_another_form_are_no_items,];
+contract![members_of_another_type_read_as_null_and_fractions_are_rounded, items_of_another_form_are_no_items];
 
 const VIEWS: [&str; 3] = ["killmail_victim", "killmail_attacker", "killmail_item"];
 

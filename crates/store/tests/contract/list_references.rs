@@ -53,8 +53,10 @@ async fn only_bodies_that_nobody_has_fetched_or_fetches_are_asked_for(database: 
     database.wanted(&references(10..=14)).await;
     database.stored(10).await;
     let in_work = database.detail(11).await;
-    // Its hint was lost, the one of 13 is on its way, 14 is due again tomorrow.
-    database.run("update killmail_ref set hinted_at = now() - interval '301 seconds' where killmail_id = 12").await;
+    // The hint of 12 was lost, that of 13 is on its way, 14 is due again tomorrow; 11 has been in work for long.
+    database
+        .run("update killmail_ref set hinted_at = now() - interval '301 seconds' where killmail_id in (11, 12)")
+        .await;
     database
         .run("update killmail_ref set hinted_at = null, due_at = now() + interval '1 day' where killmail_id = 14")
         .await;

@@ -1,15 +1,16 @@
 //! A login that turned out not to be one is taken back, unless its token could be the only good one.
 
-use domain::TokenStreamId;
+use domain::{TokenStreamId, Verdict};
 use store::refresh_job::AnswerSeen;
 
-use crate::harness::arrange::secret;
+use crate::harness::arrange::{character, listed, references, secret};
 use crate::harness::{Database, contract};
 
 contract![
     an_abandoned_login_leaves_nothing,
     an_abandoned_login_keeps_the_character_and_its_other_streams,
     a_character_that_has_been_synced_survives_an_abandoned_login,
+    the_records_of_a_character_go_with_it,
     a_login_that_has_brought_a_token_cannot_be_abandoned,
     a_login_whose_token_the_provider_has_replaced_cannot_be_abandoned,
     a_login_whose_answer_is_out_or_lost_cannot_be_abandoned,
@@ -51,6 +52,21 @@ async fn a_character_that_has_been_synced_survives_an_abandoned_login(database: 
     let token_stream_id = database.login(PILOT, "not-a-token").await;
     assert!(database.store.abandon_login(token_stream_id).await.unwrap());
     assert_eq!(database.contents().await, before);
+}
+
+async fn the_records_of_a_character_go_with_it(database: Database) {
+    let before = database.contents().await;
+    let token_stream_id = database.login(PILOT, "not-a-token").await;
+    let mut claim = database.list(character(PILOT)).await;
+    let page = references([1]);
+    database.store.save_page(&mut claim, listed(&page, 1, 2), 0.5).await.unwrap().unwrap();
+    assert!(database.store.finish_list(&claim, &Verdict::skipped("no token")).await.unwrap());
+    assert!(database.store.abandon_login(token_stream_id).await.unwrap());
+    let after = database.contents().await;
+    for table in ["character", "token_stream", "character_killmail", "sync_run"] {
+        assert_eq!(after[table], before[table], "{table}");
+    }
+    assert_eq!(after["killmail_ref"].len(), 1, "the killmail is still wanted");
 }
 
 async fn a_login_that_has_brought_a_token_cannot_be_abandoned(database: Database) {

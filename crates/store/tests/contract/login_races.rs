@@ -5,7 +5,7 @@ use store::login::LoginStart;
 use crate::harness::arrange::{character, secret};
 use crate::harness::{Database, at_once, contract};
 
-contract![two_logins_at_once_with_different_tokens_add_two_streams, eight_logins_at_once_with_one_token_add_one_stream,];
+contract![two_logins_at_once_with_different_tokens_add_two_streams, eight_logins_at_once_with_one_token_add_one_stream];
 
 const PILOT: i64 = 90_000_001;
 

@@ -11,7 +11,7 @@ use store::seal::SealError;
 use crate::harness::arrange::{SSO_CONCURRENCY, character, secret};
 use crate::harness::{Database, contract};
 
-contract![nothing_is_claimed, why_is_remembered_until_a_grant, its_character_can_sign_in_again,];
+contract![nothing_is_claimed, why_is_remembered_until_a_grant, its_character_can_sign_in_again];
 
 const PILOT: i64 = 90_000_001;
 const OTHER: &str = "other:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";

@@ -8,7 +8,7 @@
 /// How the file holds a time; SQLite knows milliseconds, the file microseconds.
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%f000Z";
 
-/// What SQLite is to be asked instead; `now` is the present as the file holds it (`2026-11-20T12:00:00.000000Z`), because
+/// What SQLite is to be asked instead; `now` is the present as the file holds it (`2026-11-20T12:00:00.000000Z`):
 /// SQLite's own clock would be up to a millisecond behind what the store has just written.
 pub(crate) fn sqlite(sql: &str, now: &str) -> String {
     let sql = replace_spans_between(sql);

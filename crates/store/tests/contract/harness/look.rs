@@ -109,8 +109,8 @@ impl Database {
         contents
     }
 
-    /// Makes a call while somebody else has these statements in a transaction that is still open: the call must wait for
-    /// it, and goes on once it is committed.
+    /// Makes a call while somebody else has these statements in a transaction that is still open: the call must wait
+    /// for it, and goes on once it is committed.
     pub(crate) async fn while_another_writes<Output>(
         &self,
         statements: &[&'static str],
