@@ -5,6 +5,7 @@ mod character_add;
 mod character_list;
 pub(crate) mod demo;
 pub(crate) mod migrate;
+pub(crate) mod move_database;
 pub(crate) mod standalone;
 pub(crate) mod status;
 

@@ -2,12 +2,13 @@
 
 mod commands;
 mod demo;
+mod moved;
 mod standalone;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, migrate, status};
+use commands::{ReadArguments, character, migrate, move_database, status};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -36,6 +37,11 @@ enum Command {
     Standalone(Box<commands::standalone::Arguments>),
     /// Bring the database to the schema of this version.
     Migrate(migrate::Arguments),
+    /// Move from the file of `killfleet standalone` to the PostgreSQL database of a fleet, with everything.
+    ///
+    /// It can be stopped at any time, and the same command goes on from there. From the moment at which the first token is
+    /// handed over, `killfleet standalone` does not start on the file any more: a token that two fleets use can be lost.
+    Move(Box<move_database::Arguments>),
     /// Add and list characters.
     #[command(subcommand)]
     Character(character::Command),
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         let output = match arguments.command {
             Command::Demo(arguments) => return commands::demo::run(arguments, stop).await,
             Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
+            Command::Move(arguments) => return move_database::run(*arguments, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Character(command) => character::run(command).await,
             Command::Status(arguments) => status::run(arguments).await,

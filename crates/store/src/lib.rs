@@ -13,6 +13,7 @@
 
 mod access;
 pub mod alone;
+pub mod carry;
 pub mod character;
 pub mod detail_job;
 pub mod due;

@@ -18,6 +18,7 @@ use worker::settings::RefreshArgs;
 
 use super::{CONNECTIONS, from_store};
 use crate::NAME;
+use crate::moved::refuse_moved;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
     let refresher = arguments.refresh.join(&database_url, NAME, CONNECTIONS).await?.refresher;
     let refresh_token = read_refresh_token()?;
     let store = refresher.store();
+    refuse_moved(store).await?;
     let start = store.begin_login(refresher.keyring(), character_id, name, &refresh_token).await.map_err(from_store)?;
     let said = match start {
         LoginStart::AlreadyStored(token_stream_id) => {

@@ -16,6 +16,7 @@ use worker::{Pauses, Worker};
 
 use super::from_store;
 use crate::NAME;
+use crate::moved::refuse_moved;
 use crate::standalone::{Ended, Engine, EngineSettings, Screen, Until};
 
 #[derive(Args)]
@@ -95,6 +96,7 @@ async fn open(url: &SecretString, connections: u32) -> anyhow::Result<Store> {
     if migrations > 0 {
         tracing::info!(migrations, "the database was brought to the schema of this version");
     }
+    refuse_moved(&store).await?;
     Ok(store)
 }
 

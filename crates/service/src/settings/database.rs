@@ -13,7 +13,7 @@ use super::{SettingError, names};
 
 const SETTING: SecretSetting =
     SecretSetting { variable: names::DATABASE_URL, file_variable: names::DATABASE_URL_FILE, remedy: POSTGRES_REMEDY };
-const POSTGRES_REMEDY: &str = "give it as postgres://user:password@host:5432/database";
+pub(super) const POSTGRES_REMEDY: &str = "give it as postgres://user:password@host:5432/database";
 /// In the folder where this user's programs keep their data.
 const DEFAULT_FILE: &str = "killfleet/killfleet.db";
 
@@ -59,7 +59,7 @@ impl DatabaseArgs {
     /// It is unreadable or another kind of address, or it is not set and this user has no folder for data.
     pub fn resolve(&self) -> Result<DatabaseAddress, SettingError> {
         match self.given()? {
-            Some(url) => address(url),
+            Some(url) => address(SETTING.variable, url),
             None => default_file(data_folder()).map(DatabaseAddress::Sqlite),
         }
     }
@@ -91,7 +91,7 @@ impl DatabaseArgs {
     /// It is missing, unreadable or another kind of address.
     pub fn resolve_for_the_fleet(&self) -> Result<SecretString, SettingError> {
         let url = self.given()?.ok_or_else(|| SettingError::not_set(SETTING.variable, SETTING.remedy))?;
-        match address(url)? {
+        match address(SETTING.variable, url)? {
             DatabaseAddress::Postgres(url) => Ok(url),
             DatabaseAddress::Sqlite(_) => Err(SettingError::malformed(
                 SETTING.variable,
@@ -121,9 +121,9 @@ impl DatabaseArgs {
     }
 }
 
-fn address(url: SecretString) -> Result<DatabaseAddress, SettingError> {
+pub(super) fn address(variable: &'static str, url: SecretString) -> Result<DatabaseAddress, SettingError> {
     if let Some(path) = url.expose_secret().strip_prefix(SQLITE) {
-        return file(path).map(DatabaseAddress::Sqlite);
+        return file(variable, path).map(DatabaseAddress::Sqlite);
     }
     let is_postgres = Url::parse(url.expose_secret())
         .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql") && url.has_authority());
@@ -131,18 +131,18 @@ fn address(url: SecretString) -> Result<DatabaseAddress, SettingError> {
         return Ok(DatabaseAddress::Postgres(url));
     }
     Err(SettingError::malformed(
-        SETTING.variable,
+        variable,
         "is not a postgres:// URL",
         format!("{POSTGRES_REMEDY}, with %-escapes for special characters in the password"),
     ))
 }
 
 /// `sqlite:PATH` and `sqlite://PATH` name the same file, whether the path is absolute or not.
-fn file(path: &str) -> Result<PathBuf, SettingError> {
+fn file(variable: &'static str, path: &str) -> Result<PathBuf, SettingError> {
     let path = path.strip_prefix("//").unwrap_or(path);
     let refused = |problem| {
         let remedy = "give sqlite: and the path of a file, such as sqlite:/var/lib/killfleet/killfleet.db";
-        Err(SettingError::malformed(SETTING.variable, problem, remedy))
+        Err(SettingError::malformed(variable, problem, remedy))
     };
     match path {
         "" | ":memory:" => refused("names no file"),

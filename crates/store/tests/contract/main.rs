@@ -8,6 +8,7 @@
 mod harness;
 
 mod access_token;
+mod carry;
 mod connecting;
 mod disk_trouble;
 mod due_character_claim;

@@ -1,8 +1,8 @@
 //! A database of its own for every test, dropped at the end, also when the test panics.
 //!
-//! This is all that knows which database it is: a test is registered with [`contract!`] and runs on both. [`look`] reads
-//! and moves rows, [`arrange`] brings the rows that a test begins with, [`real_killmails`] holds bodies that ESI has
-//! really sent; [`dialect`] is about the SQL of tests.
+//! This is all that knows which database it is: a test is registered with [`contract!`] and runs on both. [`look`]
+//! reads and moves rows, [`arrange`] brings the rows that a test begins with, [`real_killmails`] holds bodies that ESI
+//! has really sent; [`dialect`] is about the SQL of tests.
 
 pub(crate) mod arrange;
 mod dialect;
@@ -28,7 +28,7 @@ const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 /// A test does one thing after another; those that do not use [`at_once`].
 const CONNECTIONS_MAX: u32 = 2;
 /// A test that takes this long waits for something that will not come.
-const LONGEST_TEST: Duration = Duration::from_secs(120);
+pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(120);
 /// The bytes 0 to 31, in base64.
 const KEY: &str = "contract:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -56,7 +56,7 @@ pub(crate) enum On {
 }
 
 /// What a test finds in its database.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Schema {
     Migrated,
     /// Not a single table.
@@ -64,49 +64,81 @@ pub(crate) enum Schema {
 }
 
 /// Registers functions `async fn(Database)` as tests, each on both databases: `NAME::on_postgres`, `NAME::on_sqlite`.
-/// `without_schema:` in front gives them empty databases; `postgres:` or `sqlite:` one database alone.
+/// `without_schema:` in front gives them empty databases; `postgres:` or `sqlite:` one database alone;
+/// `file_and_fleet:` registers functions `async fn(file: Database, fleet: Database)`, which are given one of each.
 macro_rules! contract {
-    (without_schema: $($test:ident),+ $(,)?) => { $($crate::harness::both!($test, None);)+ };
-    (postgres: $($test:ident),+ $(,)?) => { $(mod $test { $crate::harness::one!($test, on_postgres, Postgres, Migrated); })+ };
-    (sqlite: $($test:ident),+ $(,)?) => { $(mod $test { $crate::harness::one!($test, on_sqlite, Sqlite, Migrated); })+ };
-    ($($test:ident),+ $(,)?) => { $($crate::harness::both!($test, Migrated);)+ };
+    (file_and_fleet: $($test:ident),+ $(,)?) => { $($crate::harness::file_and_fleet!($test);)+ };
+    (without_schema: $($test:ident),+ $(,)?) => {
+        $($crate::harness::tests_of!($test, None, on_postgres: Postgres, on_sqlite: Sqlite);)+
+    };
+    (postgres: $($test:ident),+ $(,)?) => { $($crate::harness::tests_of!($test, Migrated, on_postgres: Postgres);)+ };
+    (sqlite: $($test:ident),+ $(,)?) => { $($crate::harness::tests_of!($test, Migrated, on_sqlite: Sqlite);)+ };
+    ($($test:ident),+ $(,)?) => {
+        $($crate::harness::tests_of!($test, Migrated, on_postgres: Postgres, on_sqlite: Sqlite);)+
+    };
 }
-macro_rules! both {
-    ($test:ident, $schema:ident) => {
+macro_rules! tests_of {
+    ($test:ident, $schema:ident, $($name:ident: $on:ident),+) => {
         mod $test {
-            $crate::harness::one!($test, on_postgres, Postgres, $schema);
-            $crate::harness::one!($test, on_sqlite, Sqlite, $schema);
+            $(
+                #[test]
+                fn $name() {
+                    use $crate::harness::{On, Schema, run};
+                    run(On::$on, Schema::$schema, super::$test);
+                }
+            )+
         }
     };
 }
-macro_rules! one {
-    ($test:ident, $name:ident, $on:ident, $schema:ident) => {
-        #[test]
-        fn $name() {
-            use $crate::harness::{On, Schema, run};
-            run(On::$on, Schema::$schema, super::$test);
+macro_rules! file_and_fleet {
+    ($test:ident) => {
+        mod $test {
+            #[test]
+            fn from_sqlite_to_postgres() {
+                $crate::harness::run_on_file_and_fleet($crate::harness::LONGEST_TEST, super::$test);
+            }
         }
     };
 }
-pub(crate) use {both, contract, one};
+pub(crate) use {contract, file_and_fleet, tests_of};
 
 pub(crate) fn run<Running: Future<Output = ()>>(on: On, schema: Schema, test: impl FnOnce(Database) -> Running) {
+    run_on([(on, schema)], LONGEST_TEST, |[database]| test(database));
+}
+
+pub(crate) fn run_on_file_and_fleet<Running: Future<Output = ()>>(
+    longest: Duration,
+    test: impl FnOnce(Database, Database) -> Running,
+) {
+    let databases = [(On::Sqlite, Schema::Migrated), (On::Postgres, Schema::Migrated)];
+    run_on(databases, longest, |[file, fleet]| test(file, fleet));
+}
+
+fn run_on<const COUNT: usize, Running: Future<Output = ()>>(
+    databases: [(On, Schema); COUNT],
+    longest: Duration,
+    test: impl FnOnce([Database; COUNT]) -> Running,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let url = runtime.block_on(scratch_database(on, schema));
-    let url = url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure()));
-    // A panic comes back as a value, so that the database is dropped before it goes on.
+    let urls = databases.map(|(on, schema)| {
+        let url = runtime.block_on(scratch_database(on, schema));
+        (on, url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure())))
+    });
+    // A panic comes back as a value, so that the databases are dropped before it goes on.
     let ended = catch_unwind(AssertUnwindSafe(|| {
+        let databases = urls.clone().map(|(on, url)| runtime.block_on(Database::open(on, url)));
         runtime.block_on(async {
-            let test = async { test(Database::open(on, url.clone()).await).await };
-            let in_time = tokio::time::timeout(LONGEST_TEST, test).await;
+            let in_time = tokio::time::timeout(longest, test(databases)).await;
             in_time.expect("the test waits for something that does not come");
         });
     }));
-    let dropped = runtime.block_on(scratch::drop(&url));
+    let dropped = urls.map(|(_, url)| runtime.block_on(scratch::drop(&url)));
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
-    dropped.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
+    for dropped in dropped {
+        dropped.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
+    }
 }
 
 async fn scratch_database(on: On, schema: Schema) -> Result<SecretString, StoreError> {
