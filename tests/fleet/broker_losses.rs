@@ -1,6 +1,6 @@
 //! The broker loses everything: the rows hint again after five minutes.
 
-use crate::harness::{Fleet, Tick, World, fleet};
+use crate::harness::{Fleet, On, Tick, World, fleet};
 
 /// As if so much time had gone by that no hint is believed any more.
 async fn hints_go_stale(fleet: &Fleet<'_>) {
@@ -15,13 +15,13 @@ async fn hints_go_stale(fleet: &Fleet<'_>) {
 
 #[test]
 fn lost_hints_for_lists_and_tokens_are_given_again() {
-    fleet(World::of(4, 12), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(4, 12), async |fleet: &Fleet| {
         let (character_id, _) = fleet.busiest().await;
         let expire = "update token_stream set expires_at = now()";
         fleet.database.execute(&format!("{expire} where character_id = {character_id}")).await;
         let tick = Tick { due: 4, queued_list: 3, queued_refresh: 1, ..Tick::default() };
         assert_eq!(fleet.tick(&[]).await, tick);
-        assert_eq!((fleet.queues.purge("list").await, fleet.queues.purge("refresh").await), (3, 1));
+        assert_eq!((fleet.queues().purge("list").await, fleet.queues().purge("refresh").await), (3, 1));
         assert_eq!(fleet.tick(&[]).await, Tick::default(), "the hints are still believed");
         hints_go_stale(fleet).await;
         assert_eq!(fleet.tick(&[]).await, tick);
@@ -32,12 +32,12 @@ fn lost_hints_for_lists_and_tokens_are_given_again() {
 
 #[test]
 fn deleted_queues_are_made_anew_and_lost_hints_for_bodies_are_given_again() {
-    fleet(World::of(4, 12), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(4, 12), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
         fleet.drain_lane("list").await;
-        assert!(fleet.queues.ready("detail").await > 0);
+        assert!(fleet.queues().ready("detail").await > 0);
         for queue in ["list", "detail", "refresh", "parked"] {
-            fleet.queues.delete(queue).await;
+            fleet.queues().delete(queue).await;
         }
         fleet.drain().await;
         assert_eq!(fleet.database.count("killmail").await, 0, "there was nothing to work on");

@@ -1,10 +1,15 @@
 //! `killfleet character add`: a refresh token becomes a login, or nothing is written.
 
-use crate::harness::{Fleet, World, fleet};
+use crate::harness::{Fleet, On, World, fleet, on_both};
 
-#[test]
-fn what_is_no_login_leaves_nothing_behind() {
-    fleet(World::of(2, 4).nobody_signed_in(), async |fleet: &Fleet| {
+on_both![
+    what_is_no_login_leaves_nothing_behind,
+    the_same_token_twice_is_harmless_and_another_login_adds_a_stream,
+    a_login_without_the_scope_is_named_and_another_one_goes_on_serving,
+];
+
+fn what_is_no_login_leaves_nothing_behind(on: On) {
+    fleet(on, World::of(2, 4).nobody_signed_in(), async |fleet: &Fleet| {
         let pilots = fleet.simulator.pilots().await;
         let [one, other] = [pilots[0].character_id, pilots[1].character_id];
         let token = pilots[0].refresh_token.as_deref().expect("a new pilot has a token");
@@ -27,9 +32,8 @@ fn what_is_no_login_leaves_nothing_behind() {
     });
 }
 
-#[test]
-fn the_same_token_twice_is_harmless_and_another_login_adds_a_stream() {
-    fleet(World::of(1, 4).nobody_signed_in(), async |fleet: &Fleet| {
+fn the_same_token_twice_is_harmless_and_another_login_adds_a_stream(on: On) {
+    fleet(on, World::of(1, 4).nobody_signed_in(), async |fleet: &Fleet| {
         let pilot = fleet.simulator.pilots().await.remove(0);
         let token = pilot.refresh_token.expect("a new pilot has a token");
         let add = ["character", "add", "--character-id", &pilot.character_id.to_string(), "--name", &pilot.name];
@@ -64,9 +68,8 @@ fn the_same_token_twice_is_harmless_and_another_login_adds_a_stream() {
     });
 }
 
-#[test]
-fn a_login_without_the_scope_is_named_and_another_one_goes_on_serving() {
-    fleet(World::of(1, 4).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+fn a_login_without_the_scope_is_named_and_another_one_goes_on_serving(on: On) {
+    fleet(on, World::of(1, 4).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         let pilot = fleet.simulator.pilots().await.remove(0);
         let token = fleet.simulator.login_for(pilot.character_id, &["esi-skills.read_skills.v1"]).await;
         let ended = fleet.add(pilot.character_id, &token).run().await.with_code(1);

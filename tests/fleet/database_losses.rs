@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Fleet, World, fleet};
+use crate::harness::{Fleet, On, World, fleet};
 
 #[test]
 fn a_worker_whose_connections_are_cut_finishes_its_jobs_with_new_ones() {
-    fleet(World::of(4, 20), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(4, 20), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
         fleet.drain_lane("list").await;
         fleet.simulator.fault(json!([{ "on": "detail", "do": { "kind": "hold" } }])).await;

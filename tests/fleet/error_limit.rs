@@ -2,18 +2,21 @@
 
 use serde_json::json;
 
-use crate::harness::{Exceptions, Fleet, World, fleet};
+use crate::harness::{Exceptions, Fleet, On, World, fleet, on_both};
 
-#[test]
-fn one_answer_of_420_pauses_every_worker() {
-    fleet(World::of(4, 20), async |fleet: &Fleet| {
+on_both![one_answer_of_420_pauses_every_worker,];
+
+fn one_answer_of_420_pauses_every_worker(on: On) {
+    fleet(on, World::of(4, 20), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
-        fleet.drain_lane("list").await;
+        fleet.drain().await;
+        // All of them in one job, so that no other request is on its way when the answer comes.
+        fleet.forget_bodies().await;
         let limited = json!({ "kind": "answer", "status": 420, "headers": { "X-ESI-Error-Limit-Reset": "30" } });
         fleet.simulator.fault(json!([{ "on": "detail", "times": 1, "do": limited }])).await;
         fleet.simulator.reset_counters().await;
-        // One at a time, so that no other request is on its way when the answer comes.
-        fleet.worker(&["--drain", "--lanes", "detail", "--concurrency", "1"]).run().await.well();
+        fleet.tick(&[]).await;
+        fleet.drain().await;
         assert_eq!(fleet.simulator.counters().await.requests_to("detail"), 1);
         let paused = "fleet_pause where scope = 'esi' and until > now() + interval '20 seconds'
                       and until <= now() + interval '31 seconds'";
@@ -24,7 +27,7 @@ fn one_answer_of_420_pauses_every_worker() {
         assert!(wanted > 10);
         assert_eq!(fleet.database.count(waiting).await, wanted, "waiting costs no attempt");
 
-        // A second worker, while the pause is in force, with lists to ask for as well.
+        // Another worker, while the pause is in force, with lists to ask for as well.
         fleet.make_due().await;
         fleet.database.execute("update character set list_expires_at = now() - interval '1 second'").await;
         let tick = fleet.tick(&[]).await;

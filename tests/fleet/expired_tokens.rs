@@ -1,27 +1,23 @@
 //! Tokens that are over, or nearly: refreshed first, each once, never too many at a time.
 
-use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Fleet, Tick, World, eventually, fleet};
+use crate::harness::{Fleet, On, Tick, World, eventually, fleet, on_both};
 
-/// Three workers on twelve expired tokens, with a token route that takes its time.
-fn refreshes_at_once(concurrency: Option<&str>, limit: u32) {
-    fleet(World::of(12, 30), async |fleet: &Fleet| {
+on_both![
+    all_tokens_expired_by_default_four_refreshes_at_once,
+    all_tokens_expired_and_two_refreshes_at_once,
+    tokens_that_live_shortly_are_refreshed_as_soon_as_they_are_inside_the_buffer,
+    tokens_that_live_shorter_than_the_buffer_serve_all_the_same,
+];
+
+/// Three workers (or one process) on twelve expired tokens, with a token route that takes its time.
+fn refreshes_at_once(on: On, world: World, limit: u32) {
+    fleet(on, world, async |fleet: &Fleet| {
         fleet.let_tokens_expire().await;
         fleet.simulator.fault(json!([{ "on": "token", "do": { "kind": "delay", "milliseconds": 300 } }])).await;
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(12));
-        let workers = (0..3).map(|_| {
-            let worker = fleet.worker(&["--drain"]);
-            let worker = match concurrency {
-                Some(number) => worker.set("KILLFLEET_SSO_CONCURRENCY", number),
-                None => worker,
-            };
-            worker.run()
-        });
-        for ended in join_all(workers).await {
-            ended.well();
-        }
+        fleet.drain_with_workers(3).await;
         let counters = fleet.simulator.counters().await;
         assert_eq!(counters.requests_to("token"), 12);
         assert!(counters.token_calls_by_character.values().all(|calls| *calls == 1));
@@ -35,35 +31,29 @@ fn refreshes_at_once(concurrency: Option<&str>, limit: u32) {
     });
 }
 
-#[test]
-fn all_tokens_expired_by_default_four_refreshes_at_once() {
-    refreshes_at_once(None, 4);
+fn all_tokens_expired_by_default_four_refreshes_at_once(on: On) {
+    refreshes_at_once(on, World::of(12, 30), 4);
 }
 
-#[test]
-fn all_tokens_expired_and_two_refreshes_at_once() {
-    refreshes_at_once(Some("2"), 2);
+fn all_tokens_expired_and_two_refreshes_at_once(on: On) {
+    refreshes_at_once(on, World::of(12, 30).setting("KILLFLEET_SSO_CONCURRENCY", "2"), 2);
 }
 
-#[test]
-fn tokens_that_live_shortly_are_refreshed_as_soon_as_they_are_inside_the_buffer() {
-    let world = World::of(3, 10).with("--expires-in-seconds=12");
-    fleet(world, async |fleet: &Fleet| {
-        let buffer = ("KILLFLEET_TOKEN_BUFFER", "8s");
+fn tokens_that_live_shortly_are_refreshed_as_soon_as_they_are_inside_the_buffer(on: On) {
+    let world = World::of(3, 10).with("--expires-in-seconds=12").setting("KILLFLEET_TOKEN_BUFFER", "8s");
+    fleet(on, world, async |fleet: &Fleet| {
         let inside = "token_stream where expires_at <= now() + interval '8 seconds'";
         eventually("all tokens are inside the buffer", async || fleet.database.count(inside).await == 3).await;
-        let ended = fleet.scheduler(&[]).set(buffer.0, buffer.1).run().await.well();
-        assert_eq!(Tick::parse(&ended.stdout[0]), Tick::only_refreshed(3));
-        fleet.worker(&["--drain"]).set(buffer.0, buffer.1).run().await.well();
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
+        fleet.drain().await;
         let refreshed = fleet.simulator.counters().await.token_calls_by_character;
         assert_eq!(refreshed.len(), 3, "each was refreshed: {refreshed:?}");
         fleet.is_true().await;
     });
 }
 
-#[test]
-fn tokens_that_live_shorter_than_the_buffer_serve_all_the_same() {
-    fleet(World::of(3, 10).with("--expires-in-seconds=200"), async |fleet: &Fleet| {
+fn tokens_that_live_shorter_than_the_buffer_serve_all_the_same(on: On) {
+    fleet(on, World::of(3, 10).with("--expires-in-seconds=200"), async |fleet: &Fleet| {
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
         fleet.drain().await;
         let refreshed = fleet.simulator.counters().await.token_calls_by_character;

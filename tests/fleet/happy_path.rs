@@ -1,15 +1,16 @@
 //! From signed-in characters to stored killmails, and what the next ticks cost.
 
-use crate::harness::{Fleet, Tick, World, fleet};
+use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 
-#[test]
-fn characters_that_share_killmails_are_served_and_each_body_is_fetched_once() {
-    fleet(World::of(12, 60).with_real_killmails(), async |fleet: &Fleet| {
+on_both![
+    characters_that_share_killmails_are_served_and_each_body_is_fetched_once,
+    an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick,
+];
+
+fn characters_that_share_killmails_are_served_and_each_body_is_fetched_once(on: On) {
+    fleet(on, World::of(12, 60).with_real_killmails(), async |fleet: &Fleet| {
         assert_eq!(fleet.tick(&[]).await, Tick::only_listed(12));
-        let workers = [fleet.worker(&["--drain"]).start(), fleet.worker(&["--drain"]).start()];
-        for worker in workers {
-            worker.ended().await.well();
-        }
+        fleet.drain_with_workers(2).await;
         // One of them may have gone when its lanes were empty for a moment; the other one has done the rest.
         let counters = fleet.simulator.counters().await;
         let listed = fleet.simulator.truth().await.killmails.len() as u64;
@@ -24,9 +25,8 @@ fn characters_that_share_killmails_are_served_and_each_body_is_fetched_once() {
     });
 }
 
-#[test]
-fn an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick() {
-    fleet(World::of(5, 20).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+fn an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick(on: On) {
+    fleet(on, World::of(5, 20).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
         fleet.drain().await;
         fleet.is_true().await;
@@ -52,9 +52,10 @@ fn an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick()
     });
 }
 
+/// They are PostgreSQL's, to the letter.
 #[test]
 fn the_health_queries_of_killreport_run_as_they_stand() {
-    fleet(World::of(3, 5), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(3, 5), async |fleet: &Fleet| {
         let queries = include_str!("../../deploy/sql/killreport-health.sql");
         let selects: Vec<&str> = queries.split_inclusive(';').filter(|query| query.contains("SELECT")).collect();
         assert_eq!(selects.len(), 3);

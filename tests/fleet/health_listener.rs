@@ -1,43 +1,19 @@
 //! What a worker says of itself over HTTP.
 
-use reqwest::Client;
 use serde_json::json;
 use url::Url;
 
-use crate::harness::{Fleet, Proxy, World, eventually, fleet, free_port};
-
-struct Listener {
-    client: Client,
-    address: String,
-}
-
-impl Listener {
-    /// None while nobody listens.
-    async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let response = self.client.get(format!("http://{}{path}", self.address)).send().await.ok()?;
-        Some((response.status().as_u16(), response.text().await.ok()?))
-    }
-
-    async fn comes_to(&self, path: &str, status: u16, words: &str) {
-        eventually(&format!("{path} answers {status} with {words:?}"), async || {
-            self.get(path).await.is_some_and(|(code, body)| code == status && body.contains(words))
-        })
-        .await;
-    }
-}
+use crate::harness::{Fleet, Listener, On, Proxy, World, fleet};
 
 #[test]
 fn it_is_ready_while_jobs_come_in_and_counts_them() {
-    fleet(World::of(3, 12), async |fleet: &Fleet| {
-        let mut broker = Url::parse(fleet.queues.url()).unwrap();
+    fleet(On::Services, World::of(3, 12), async |fleet: &Fleet| {
+        let mut broker = Url::parse(fleet.queues().url()).unwrap();
         let (host, port) = (broker.host_str().unwrap().to_owned(), broker.port().unwrap_or(5672));
         let proxy = Proxy::shut(format!("{host}:{port}")).await;
         broker.set_host(Some("127.0.0.1")).unwrap();
         broker.set_port(Some(proxy.address.port())).unwrap();
-        let listener = Listener {
-            client: Client::builder().no_proxy().build().unwrap(),
-            address: format!("127.0.0.1:{}", free_port()),
-        };
+        let listener = Listener::somewhere();
         fleet.tick(&[]).await;
         fleet.drain_lane("list").await;
         let (_, killmail_ids) = fleet.busiest().await;
@@ -67,11 +43,8 @@ fn it_is_ready_while_jobs_come_in_and_counts_them() {
 
 #[test]
 fn metrics_tell_of_the_work() {
-    fleet(World::of(3, 12), async |fleet: &Fleet| {
-        let listener = Listener {
-            client: Client::builder().no_proxy().build().unwrap(),
-            address: format!("127.0.0.1:{}", free_port()),
-        };
+    fleet(On::Services, World::of(3, 12), async |fleet: &Fleet| {
+        let listener = Listener::somewhere();
         fleet.let_tokens_expire().await;
         let worker = fleet.worker(&[]).set("KILLFLEET_LISTEN", &*listener.address).start();
         listener.comes_to("/readyz", 200, "ready").await;

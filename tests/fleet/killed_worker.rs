@@ -6,11 +6,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Exceptions, Fleet, Tick, World, eventually, fleet};
+use crate::harness::{Exceptions, Fleet, On, Tick, World, eventually, fleet};
 
 #[test]
 fn killed_at_a_page_of_a_list() {
-    fleet(World::of(3, 40).with("--page-size=5"), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(3, 40).with("--page-size=5"), async |fleet: &Fleet| {
         let (character_id, _) = fleet.busiest().await;
         for page in [1, 3] {
             let hold = json!([{ "on": "list", "character_id": character_id, "page": page, "do": { "kind": "hold" } }]);
@@ -25,7 +25,7 @@ fn killed_at_a_page_of_a_list() {
             worker.kill().await;
             let leased = format!("character where lease_until > now() and character_id = {character_id}");
             assert_eq!(fleet.database.count(&leased).await, 1, "its lease is in force");
-            eventually("the message is back", async || fleet.queues.ready("list").await >= 1).await;
+            eventually("the message is back", async || fleet.queues().ready("list").await >= 1).await;
         }
         fleet.simulator.heal().await;
         fleet.drain().await;
@@ -39,7 +39,7 @@ fn killed_at_a_page_of_a_list() {
 
 #[test]
 fn killed_at_a_body() {
-    fleet(World::of(6, 60), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(6, 60), async |fleet: &Fleet| {
         let (_, killmail_ids) = fleet.busiest().await;
         let held = killmail_ids[killmail_ids.len() / 2];
         fleet.simulator.fault(json!([{ "on": "detail", "killmail_id": held, "do": { "kind": "hold" } }])).await;
@@ -49,7 +49,7 @@ fn killed_at_a_body() {
         fleet.simulator.has_bitten("hold").await;
         worker.kill().await;
         fleet.simulator.heal().await;
-        eventually("the message is back", async || fleet.queues.ready("detail").await >= 1).await;
+        eventually("the message is back", async || fleet.queues().ready("detail").await >= 1).await;
         fleet.drain().await;
         // Only what was on its way when it died, one for each of its four jobs, is asked for again.
         fleet.is_true_but(Exceptions { repeated_details: 4, ..Exceptions::default() }).await;
@@ -57,7 +57,7 @@ fn killed_at_a_body() {
 }
 
 fn killed_at_a_token_call(rotation: &str) {
-    fleet(World::of(5, 20).with(rotation), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(5, 20).with(rotation), async |fleet: &Fleet| {
         fleet.let_tokens_expire().await;
         let (character_id, _) = fleet.busiest().await;
         let hold = json!([{ "on": "token", "character_id": character_id, "do": { "kind": "hold" } }]);
@@ -67,15 +67,8 @@ fn killed_at_a_token_call(rotation: &str) {
         fleet.simulator.has_bitten("hold").await;
         worker.kill().await;
         fleet.simulator.heal().await;
-        eventually("the message is back", async || fleet.queues.ready("refresh").await >= 1).await;
-        // As if a minute had gone by: the leases of the call that died have run out.
-        fleet
-            .database
-            .execute(
-                "update token_stream set lease_until = now() - interval '1 second' where lease_until is not null;
-                 update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()",
-            )
-            .await;
+        eventually("the message is back", async || fleet.queues().ready("refresh").await >= 1).await;
+        fleet.refresh_leases_run_out().await;
         fleet.drain().await;
         fleet.is_true().await;
     });

@@ -1,17 +1,17 @@
 //! Workers for some lanes only.
 
-use crate::harness::{Fleet, World, fleet};
+use crate::harness::{Fleet, On, World, fleet};
 
 #[test]
 fn each_does_its_own_and_nothing_else() {
-    fleet(World::of(4, 12), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(4, 12), async |fleet: &Fleet| {
         let (character_id, _) = fleet.busiest().await;
         let expire = "update token_stream set expires_at = now()";
         fleet.database.execute(&format!("{expire} where character_id = {character_id}")).await;
         fleet.tick(&[]).await;
         let ready = async || {
-            let details = u32::from(fleet.queues.ready("detail").await > 0);
-            [fleet.queues.ready("refresh").await, fleet.queues.ready("list").await, details]
+            let details = u32::from(fleet.queues().ready("detail").await > 0);
+            [fleet.queues().ready("refresh").await, fleet.queues().ready("list").await, details]
         };
         let requests = async || {
             let counters = fleet.simulator.counters().await;

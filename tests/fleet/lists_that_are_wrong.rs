@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Fleet, Tick, World, fleet};
+use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 
-#[test]
-fn a_wrong_list_leaves_the_row_due_later_with_its_reason() {
-    fleet(World::of(2, 12), async |fleet: &Fleet| {
+on_both![
+    a_wrong_list_leaves_the_row_due_later_with_its_reason,
+    a_list_with_members_that_nobody_knows_is_read_all_the_same,
+];
+
+fn a_wrong_list_leaves_the_row_due_later_with_its_reason(on: On) {
+    fleet(on, World::of(2, 12), async |fleet: &Fleet| {
         let (character_id, _) = fleet.busiest().await;
         let wrong: [Value; 6] = [
             json!({ "kind": "html" }),
@@ -43,9 +47,8 @@ fn a_wrong_list_leaves_the_row_due_later_with_its_reason() {
     });
 }
 
-#[test]
-fn a_list_with_members_that_nobody_knows_is_read_all_the_same() {
-    fleet(World::of(2, 12), async |fleet: &Fleet| {
+fn a_list_with_members_that_nobody_knows_is_read_all_the_same(on: On) {
+    fleet(on, World::of(2, 12), async |fleet: &Fleet| {
         fleet.simulator.fault(json!([{ "on": "list", "do": { "kind": "unknown_fields" } }])).await;
         fleet.tick(&[]).await;
         fleet.drain().await;

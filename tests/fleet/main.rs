@@ -1,4 +1,5 @@
-//! The fleet as a user would run it: the built binaries against real PostgreSQL, real RabbitMQ and `esi-sim`.
+//! The fleet as a user would run it: the built binaries against `esi-sim`, on services (real PostgreSQL, real RabbitMQ)
+//! and as one process on one file. A test that does not need the broker or several workers runs on both (`on_both!`).
 //!
 //! One module for each subject. Every test of the fleet ends with the oracle (`harness/oracle.rs`): the database says
 //! what the simulator knows to be true, and nothing else happened. Build first: `cargo build --workspace`.
@@ -29,6 +30,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod sso_trouble;
+mod standalone;
 mod stopped_worker;
 mod two_schedulers;
 mod unreadable_messages;

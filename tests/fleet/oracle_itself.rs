@@ -4,15 +4,26 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 
-use crate::harness::{Fleet, World, fleet};
+use crate::harness::{Fleet, On, World, fleet, on_both};
+
+on_both![it_notices_what_is_wrong,];
 
 /// (what is wrong, how it is brought about, how it is undone)
-const WRONGS: [(&str, &str, &str); 13] = [
-    (
-        "one number in a body",
-        "update killmail set body = jsonb_set(body, '{victim,damage_taken}', to_jsonb((body #>> '{victim,damage_taken}')::bigint + 1))",
-        "update killmail set body = jsonb_set(body, '{victim,damage_taken}', to_jsonb((body #>> '{victim,damage_taken}')::bigint - 1))",
-    ),
+type Wrong = (&'static str, &'static str, &'static str);
+
+const ONE_NUMBER_IN_POSTGRESQL: Wrong = (
+    "one number in a body",
+    "update killmail set body = jsonb_set(body, '{victim,damage_taken}', to_jsonb((body #>> '{victim,damage_taken}')::bigint + 1))",
+    "update killmail set body = jsonb_set(body, '{victim,damage_taken}', to_jsonb((body #>> '{victim,damage_taken}')::bigint - 1))",
+);
+
+const ONE_NUMBER_IN_SQLITE: Wrong = (
+    "one number in a body",
+    "update killmail set body = json_set(body, '$.victim.damage_taken', (body ->> '$.victim.damage_taken') + 1)",
+    "update killmail set body = json_set(body, '$.victim.damage_taken', (body ->> '$.victim.damage_taken') - 1)",
+);
+
+const WRONGS: [Wrong; 12] = [
     (
         "a participant too many",
         "insert into killmail_participant (killmail_id, participant_index, role)
@@ -21,7 +32,8 @@ const WRONGS: [(&str, &str, &str); 13] = [
     ),
     (
         "a killmail that nobody listed",
-        "insert into killmail select 1, killmail_hash, killmail_time, solar_system_id, body from killmail limit 1",
+        "insert into killmail (killmail_id, killmail_hash, killmail_time, solar_system_id, body)
+         select 1, killmail_hash, killmail_time, solar_system_id, body from killmail limit 1",
         "delete from killmail where killmail_id = 1",
     ),
     (
@@ -60,24 +72,35 @@ async fn is_noticed(fleet: &Fleet<'_>) -> bool {
     AssertUnwindSafe(fleet.is_true()).catch_unwind().await.is_err()
 }
 
-#[test]
-fn it_notices_what_is_wrong() {
-    fleet(World::of(2, 6), async |fleet: &Fleet| {
+fn it_notices_what_is_wrong(on: On) {
+    fleet(on, World::of(2, 6), async |fleet: &Fleet| {
         assert!(is_noticed(fleet).await, "nothing is stored yet");
         fleet.tick(&[]).await;
-        assert!(is_noticed(fleet).await, "a list is not the parked queue");
         fleet.drain().await;
         fleet.is_true().await;
-        for (what, bring_about, undo) in WRONGS {
+        let one_number = match on {
+            On::Services => ONE_NUMBER_IN_POSTGRESQL,
+            On::Standalone => ONE_NUMBER_IN_SQLITE,
+        };
+        for (what, bring_about, undo) in [one_number].into_iter().chain(WRONGS) {
             assert!(fleet.database.execute(bring_about).await > 0, "{what}");
             assert!(is_noticed(fleet).await, "{what}");
             fleet.database.execute(undo).await;
             fleet.is_true().await;
         }
-        fleet.queues.publish("detail", b"left over").await;
-        assert!(is_noticed(fleet).await, "a message in a queue");
-        fleet.queues.purge("detail").await;
         let new = fleet.simulator.fight(&[fleet.busiest().await.0], 1).await;
         assert!(is_noticed(fleet).await, "killmail {} is not stored", new[0]);
+    });
+}
+
+#[test]
+fn it_notices_what_is_left_in_a_queue() {
+    fleet(On::Services, World::of(2, 6), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        assert!(is_noticed(fleet).await, "a list is not the parked queue");
+        fleet.drain().await;
+        fleet.is_true().await;
+        fleet.queues().publish("detail", b"left over").await;
+        assert!(is_noticed(fleet).await, "a message in a queue");
     });
 }

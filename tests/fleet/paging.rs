@@ -2,11 +2,17 @@
 
 use serde_json::json;
 
-use crate::harness::{Fleet, Tick, World, eventually, fleet};
+use crate::harness::{Fleet, On, Tick, World, eventually, fleet, on_both};
 
-#[test]
-fn all_pages_are_walked_and_none_that_does_not_exist() {
-    fleet(World::of(3, 70).with("--page-size=5"), async |fleet: &Fleet| {
+on_both![
+    all_pages_are_walked_and_none_that_does_not_exist,
+    a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later,
+    a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end,
+    a_page_that_cannot_be_had_does_not_hide_what_is_new,
+];
+
+fn all_pages_are_walked_and_none_that_does_not_exist(on: On) {
+    fleet(on, World::of(3, 70).with("--page-size=5"), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
         fleet.drain().await;
         let counters = fleet.simulator.counters().await;
@@ -21,7 +27,7 @@ fn all_pages_are_walked_and_none_that_does_not_exist() {
 
 #[test]
 fn a_walk_that_is_cut_off_between_pages_is_finished_by_another_worker() {
-    fleet(World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
         let (character_id, killmail_ids) = fleet.busiest().await;
         let hold = json!([{ "on": "list", "character_id": character_id, "page": 2, "do": { "kind": "hold" } }]);
         fleet.simulator.fault(hold).await;
@@ -35,7 +41,7 @@ fn a_walk_that_is_cut_off_between_pages_is_finished_by_another_worker() {
         assert_eq!(fleet.database.value::<i32>(&resume).await, 2, "page 1 is saved, page 2 is next");
         fleet.simulator.heal().await;
 
-        eventually("the message is back", async || fleet.queues.ready("list").await >= 1).await;
+        eventually("the message is back", async || fleet.queues().ready("list").await >= 1).await;
         fleet.drain().await;
         let pages = killmail_ids.len().div_ceil(5) as u64;
         let calls = fleet.simulator.counters().await.list_calls_by_character[&character_id];
@@ -50,7 +56,7 @@ fn a_walk_that_is_cut_off_between_pages_is_finished_by_another_worker() {
 
 #[test]
 fn a_worker_that_is_told_to_stop_hands_the_rest_of_a_walk_to_another() {
-    fleet(World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(2, 30).with("--page-size=5"), async |fleet: &Fleet| {
         let (character_id, killmail_ids) = fleet.busiest().await;
         let hold = json!([{ "on": "list", "character_id": character_id, "page": 2, "do": { "kind": "hold" } }]);
         fleet.simulator.fault(hold).await;
@@ -72,10 +78,9 @@ fn a_worker_that_is_told_to_stop_hands_the_rest_of_a_walk_to_another() {
     });
 }
 
-#[test]
-fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later() {
+fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later(on: On) {
     let world = World::of(1, 40).with("--page-size=2").with("--window-seconds=5");
-    fleet(world, async |fleet: &Fleet| {
+    fleet(on, world, async |fleet: &Fleet| {
         assert_eq!(fleet.tick(&[]).await, Tick::only_listed(1));
         fleet.drain().await;
         let counters = fleet.simulator.counters().await;
@@ -118,9 +123,8 @@ async fn walk_again_until(fleet: &Fleet<'_>, there_is: &str) {
     panic!("eight walks did not bring: {there_is}");
 }
 
-#[test]
-fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end() {
-    fleet(World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end(on: On) {
+    fleet(on, World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         // An outage before it brings nothing nearer to being taken for the end.
         fleet.database.execute("update character set attempt = 50").await;
         page_three_is_missing(fleet, NO_SUCH_PAGE).await;
@@ -140,10 +144,9 @@ fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end() {
     });
 }
 
-#[test]
-fn a_page_that_cannot_be_had_does_not_hide_what_is_new() {
+fn a_page_that_cannot_be_had_does_not_hide_what_is_new(on: On) {
     let world = World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1").with("--window-seconds=1");
-    fleet(world, async |fleet: &Fleet| {
+    fleet(on, world, async |fleet: &Fleet| {
         page_three_is_missing(fleet, r#"{"error":"Not found"}"#).await;
         fleet.tick(&[]).await;
         fleet.drain().await;

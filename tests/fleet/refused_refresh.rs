@@ -1,20 +1,20 @@
 //! Logins that EVE SSO refuses: acknowledged and skipped, remembered as what they are, never tried in place.
 
-use crate::harness::{Exceptions, Fleet, Tick, World, array, fleet};
+use crate::harness::{Exceptions, Fleet, On, Tick, World, fleet, list, on_both};
 
-#[test]
-fn three_of_ten_are_refused_and_seven_are_served() {
-    fleet(World::of(10, 40), async |fleet: &Fleet| {
+on_both![three_of_ten_are_refused_and_seven_are_served, another_login_of_the_same_character_takes_over,];
+
+fn three_of_ten_are_refused_and_seven_are_served(on: On) {
+    fleet(on, World::of(10, 40), async |fleet: &Fleet| {
         let refused: Vec<i64> = fleet.simulator.pilots().await.iter().take(3).map(|pilot| pilot.character_id).collect();
         for character_id in &refused {
             fleet.simulator.revoke(*character_id).await;
         }
         let sealed = format!(
-            "select string_agg(encode(refresh_token_sealed, 'hex'), ' ' order by token_stream_id) from token_stream
-             where character_id = any({})",
-            array(&refused)
+            "select refresh_token_sealed from token_stream where character_id in {} order by token_stream_id",
+            list(&refused)
         );
-        let kept: String = fleet.database.value(&sealed).await;
+        let kept: Vec<(Vec<u8>,)> = fleet.database.rows(&sealed).await;
         fleet.let_tokens_expire().await;
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(10));
         fleet.drain().await;
@@ -23,16 +23,16 @@ fn three_of_ten_are_refused_and_seven_are_served() {
         assert_eq!(counters.answers_with(400), 3);
         assert_eq!(counters.requests_to("token"), 10, "each was asked once");
         let remembered = format!(
-            "token_stream where character_id = any({}) and state = 'suspect' and strikes = 1
+            "token_stream where character_id in {} and state = 'suspect' and strikes = 1
              and last_error_code = 'invalid_grant' and last_error is not null and first_refused_at is not null
              and next_probe_at between now() + interval '14 minutes' and now() + interval '15 minutes'",
-            array(&refused)
+            list(&refused)
         );
         assert_eq!(fleet.database.count(&remembered).await, 3);
-        assert_eq!(fleet.database.value::<String>(&sealed).await, kept, "the refresh token is kept");
+        assert_eq!(fleet.database.rows::<(Vec<u8>,)>(&sealed).await, kept, "the refresh token is kept");
         let told = format!(
-            "character where character_id = any({}) and last_verdict = 'skipped' and last_reason = 'waiting_for_probe'",
-            array(&refused)
+            "character where character_id in {} and last_verdict = 'skipped' and last_reason = 'waiting_for_probe'",
+            list(&refused)
         );
         assert_eq!(fleet.database.count(&told).await, 3);
 
@@ -44,9 +44,8 @@ fn three_of_ten_are_refused_and_seven_are_served() {
     });
 }
 
-#[test]
-fn another_login_of_the_same_character_takes_over() {
-    fleet(World::of(2, 10), async |fleet: &Fleet| {
+fn another_login_of_the_same_character_takes_over(on: On) {
+    fleet(on, World::of(2, 10), async |fleet: &Fleet| {
         let character_id = fleet.simulator.pilots().await[0].character_id;
         fleet.simulator.revoke(character_id).await;
         let token = fleet.simulator.login(character_id).await;
@@ -56,7 +55,10 @@ fn another_login_of_the_same_character_takes_over() {
         fleet
             .database
             .execute(
-                "update token_stream set expires_at = now() - interval '1 minute' * token_stream_id;
+                "update token_stream set expires_at = now() - interval '1 minute';
+                 update token_stream set expires_at = now() - interval '2 minutes'
+                 where exists (select 1 from token_stream older where older.character_id = token_stream.character_id
+                               and older.token_stream_id < token_stream.token_stream_id);
                  update character set next_sync_at = now()",
             )
             .await;

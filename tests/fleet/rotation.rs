@@ -1,13 +1,13 @@
 //! Providers that give another refresh token with each refresh: the new one is stored every time.
 
-use futures_util::future::join_all;
+use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 
-use crate::harness::{Fleet, Tick, World, fleet};
+on_both![the_old_one_goes_on_working, the_old_one_is_dead_at_once,];
 
 const ROUNDS: i64 = 3;
 
-fn several_rounds(rotation: &str) {
-    fleet(World::of(5, 15).with(rotation).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+fn several_rounds(on: On, rotation: &str) {
+    fleet(on, World::of(5, 15).with(rotation).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         let stored = async || -> Vec<(i64, i64, Vec<u8>)> {
             let streams =
                 "select token_stream_id, refresh_token_version, refresh_token_sealed from token_stream order by 1";
@@ -19,9 +19,7 @@ fn several_rounds(rotation: &str) {
             fleet.lists_have_expired().await;
             fleet.let_tokens_expire().await;
             assert_eq!(fleet.tick(&["--force"]).await, Tick::only_refreshed(5));
-            for ended in join_all([fleet.worker(&["--drain"]).run(), fleet.worker(&["--drain"]).run()]).await {
-                ended.well();
-            }
+            fleet.drain_with_workers(2).await;
             let after = stored().await;
             for ((_, _, old), (_, version, new)) in before.iter().zip(&after) {
                 assert_eq!(*version, round + 1);
@@ -36,12 +34,10 @@ fn several_rounds(rotation: &str) {
     });
 }
 
-#[test]
-fn the_old_one_goes_on_working() {
-    several_rounds("--rotation=always");
+fn the_old_one_goes_on_working(on: On) {
+    several_rounds(on, "--rotation=always");
 }
 
-#[test]
-fn the_old_one_is_dead_at_once() {
-    several_rounds("--rotation=always-kill-old");
+fn the_old_one_is_dead_at_once(on: On) {
+    several_rounds(on, "--rotation=always-kill-old");
 }

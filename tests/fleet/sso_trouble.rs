@@ -2,17 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Fleet, Tick, World, fleet};
+use crate::harness::{Fleet, On, Process, Tick, World, fleet, on_both};
+
+on_both![
+    a_refused_client_pauses_all_refreshes_and_touches_no_login,
+    trouble_of_the_token_route_is_remembered_against_nobody,
+];
 
 const HARMED: &str = "token_stream where state <> 'active' or strikes > 0 or next_probe_at is not null";
 
-#[test]
-fn a_refused_client_pauses_all_refreshes_and_touches_no_login() {
-    fleet(World::of(10, 20), async |fleet: &Fleet| {
+fn a_refused_client_pauses_all_refreshes_and_touches_no_login(on: On) {
+    fleet(on, World::of(10, 20), async |fleet: &Fleet| {
         fleet.let_tokens_expire().await;
-        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(10));
-        let worker = fleet.worker(&["--drain"]).set("KILLFLEET_CLIENT_SECRET", "another-secret");
-        worker.run().await.well();
+        let wrongly = async |process: Process<'_>| process.set("KILLFLEET_CLIENT_SECRET", "another-secret").run().await;
+        let ticked = wrongly(fleet.one_tick(&[])).await.well();
+        assert_eq!(Tick::parse(&ticked.stdout[0]), Tick::only_refreshed(10));
+        if on == On::Services {
+            wrongly(fleet.worker(&["--drain"])).await.well();
+        }
 
         assert_eq!(fleet.database.count(HARMED).await, 0);
         let pauses: Vec<(String,)> = fleet.database.rows("select scope from fleet_pause where until > now()").await;
@@ -32,9 +39,8 @@ fn a_refused_client_pauses_all_refreshes_and_touches_no_login() {
     });
 }
 
-#[test]
-fn trouble_of_the_token_route_is_remembered_against_nobody() {
-    fleet(World::of(3, 10), async |fleet: &Fleet| {
+fn trouble_of_the_token_route_is_remembered_against_nobody(on: On) {
+    fleet(on, World::of(3, 10), async |fleet: &Fleet| {
         fleet.let_tokens_expire().await;
         let troubles: [Value; 7] = [
             json!({ "kind": "answer", "status": 503, "body": "<html>maintenance</html>" }),
@@ -67,8 +73,7 @@ fn trouble_of_the_token_route_is_remembered_against_nobody() {
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
         fleet.drain().await;
         assert_eq!(fleet.database.count(HARMED).await, 0);
-        let waiting =
-            "character where attempt = 7 and next_sync_at between now() + interval '50 s' and now() + interval '60 s'";
+        let waiting = "character where attempt = 7 and next_sync_at between now() + interval '50 seconds' and now() + interval '60 seconds'";
         assert_eq!(fleet.database.count(waiting).await, 3);
 
         fleet.simulator.heal().await;

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::harness::{Exceptions, Fleet, World, eventually, fleet, free_port};
+use crate::harness::{Exceptions, Fleet, On, World, eventually, fleet, free_port};
 
 const STOPPING: &str = "stopping: no new work is taken";
 
 #[test]
 fn the_first_signal_finishes_what_is_in_hand_and_hands_back_the_rest() {
     for signal in ["TERM", "INT"] {
-        fleet(World::of(6, 60), async |fleet: &Fleet| {
+        fleet(On::Services, World::of(6, 60), async |fleet: &Fleet| {
             fleet.tick(&[]).await;
             fleet.drain_lane("list").await;
             let (_, killmail_ids) = fleet.busiest().await;
@@ -27,7 +27,7 @@ fn the_first_signal_finishes_what_is_in_hand_and_hands_back_the_rest() {
             assert_eq!(fleet.database.count("killmail_ref where lease_until is not null").await, 0);
             let wanted = fleet.database.count("killmail_ref where state = 'wanted'").await;
             assert!(wanted > 0, "the worker was stopped in the middle");
-            eventually("the rest is back in the queue", async || fleet.queues.ready("detail").await > 0).await;
+            eventually("the rest is back in the queue", async || fleet.queues().ready("detail").await > 0).await;
 
             fleet.drain().await;
             fleet.is_true().await;
@@ -37,7 +37,7 @@ fn the_first_signal_finishes_what_is_in_hand_and_hands_back_the_rest() {
 
 #[test]
 fn a_second_signal_cuts_at_once() {
-    fleet(World::of(4, 30), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(4, 30), async |fleet: &Fleet| {
         fleet.simulator.fault(json!([{ "on": "detail", "do": { "kind": "hold" } }])).await;
         fleet.tick(&[]).await;
         fleet.drain_lane("list").await;
@@ -49,7 +49,7 @@ fn a_second_signal_cuts_at_once() {
         worker.ended().await.with_code(1);
         fleet.simulator.heal().await;
 
-        eventually("the messages are back", async || fleet.queues.ready("detail").await > 0).await;
+        eventually("the messages are back", async || fleet.queues().ready("detail").await > 0).await;
         fleet.drain().await;
         // One for each of its four jobs was on its way.
         fleet.is_true_but(Exceptions { repeated_details: 4, ..Exceptions::default() }).await;
@@ -58,7 +58,7 @@ fn a_second_signal_cuts_at_once() {
 
 #[test]
 fn a_worker_that_never_reached_the_broker_stops_too() {
-    fleet(World::of(1, 1), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(1, 1), async |fleet: &Fleet| {
         let nowhere = format!("amqp://guest:guest@127.0.0.1:{}/%2f", free_port());
         let worker = fleet.worker(&["--grace", "10m"]).set("KILLFLEET_AMQP_URL", nowhere).start();
         worker.says("no broker answers at 127.0.0.1").await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::harness::{Fleet, Tick, World, fleet};
+use crate::harness::{Fleet, On, Tick, World, fleet};
 
 async fn ticks_at_once(fleet: &Fleet<'_>, schedulers: usize) -> Vec<Tick> {
     let ended = join_all((0..schedulers).map(|_| fleet.scheduler(&[]).run())).await;
@@ -14,10 +14,10 @@ async fn ticks_at_once(fleet: &Fleet<'_>, schedulers: usize) -> Vec<Tick> {
 
 #[test]
 fn two_queue_each_character_once() {
-    fleet(World::of(12, 30), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(12, 30), async |fleet: &Fleet| {
         let ticks = ticks_at_once(fleet, 2).await;
         assert_eq!(ticks.iter().map(|tick| tick.queued_list).sum::<u64>(), 12, "{ticks:?}");
-        assert_eq!(fleet.queues.ready("list").await, 12);
+        assert_eq!(fleet.queues().ready("list").await, 12);
         fleet.drain().await;
         assert!(fleet.simulator.counters().await.list_calls_by_character.values().all(|calls| *calls == 1));
         fleet.is_true().await;
@@ -26,7 +26,7 @@ fn two_queue_each_character_once() {
 
 #[test]
 fn eight_queue_each_of_many_characters_once_and_each_killmail_too() {
-    fleet(World::of(1, 1).nobody_signed_in(), async |fleet: &Fleet| {
+    fleet(On::Services, World::of(1, 1).nobody_signed_in(), async |fleet: &Fleet| {
         // Rows that no worker will look at: the schedulers never open a token.
         fleet
             .database
@@ -45,7 +45,7 @@ fn eight_queue_each_of_many_characters_once_and_each_killmail_too() {
         assert_eq!((sum(|tick| tick.queued_list), sum(|tick| tick.queued_refresh)), (600, 600), "{ticks:?}");
         assert_eq!(sum(|tick| tick.queued_detail_killmails), 5100, "{ticks:?}");
         assert_eq!((sum(|tick| tick.due), sum(|tick| tick.unconfirmed)), (1200, 0), "{ticks:?}");
-        assert_eq!((fleet.queues.ready("list").await, fleet.queues.ready("refresh").await), (600, 600));
+        assert_eq!((fleet.queues().ready("list").await, fleet.queues().ready("refresh").await), (600, 600));
 
         let characters: BTreeSet<i64> =
             jobs(fleet, "list").await.iter().map(|job| number(&job["character_id"])).collect();
@@ -64,7 +64,7 @@ fn eight_queue_each_of_many_characters_once_and_each_killmail_too() {
 }
 
 async fn jobs(fleet: &Fleet<'_>, queue: &str) -> Vec<Value> {
-    let bodies = fleet.queues.bodies(queue).await;
+    let bodies = fleet.queues().bodies(queue).await;
     let message = |body: String| -> Value { serde_json::from_str(&body).expect("a message is JSON") };
     bodies.into_iter().map(|body| message(body)["job"].take()).collect()
 }

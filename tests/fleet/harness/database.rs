@@ -1,30 +1,78 @@
 //! The test's own database, and a way to look into it and to change it behind the fleet's back.
+//!
+//! SQL of the tests is what both databases understand, and some idioms of PostgreSQL that [`dialect`] knows.
+
+#[path = "../../../crates/store/tests/contract/harness/dialect.rs"]
+mod dialect;
+mod postgres;
+mod sqlite;
 
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, FromRow, Postgres};
+use sqlx::{Decode, FromRow, Postgres, Type};
+use sqlx_sqlite::{Sqlite, SqlitePool, SqliteRow};
 use store::scratch;
+
+use super::On;
+use super::simulator::TrueKillmail;
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
 pub(crate) struct Database {
     url: SecretString,
-    pool: PgPool,
+    connections: Connections,
 }
 
+enum Connections {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// What can be read from both databases.
+pub(crate) trait Value:
+    for<'row> Decode<'row, Postgres> + Type<Postgres> + for<'row> Decode<'row, Sqlite> + Type<Sqlite> + Send + Unpin
+{
+}
+
+impl<T> Value for T where
+    T: for<'row> Decode<'row, Postgres> + Type<Postgres> + for<'row> Decode<'row, Sqlite> + Type<Sqlite> + Send + Unpin
+{
+}
+
+/// A tuple of [`Value`]s.
+pub(crate) trait Row:
+    for<'row> FromRow<'row, PgRow> + for<'row> FromRow<'row, SqliteRow> + Send + Unpin
+{
+}
+
+impl<T> Row for T where T: for<'row> FromRow<'row, PgRow> + for<'row> FromRow<'row, SqliteRow> + Send + Unpin {}
+
 impl Database {
-    pub(super) async fn create(is_migrated: bool) -> Self {
-        let server = server();
-        let url = if is_migrated { scratch::create_migrated(&server).await } else { scratch::create(&server).await };
+    pub(super) async fn create(on: On, is_migrated: bool) -> Self {
+        let url = match (on, is_migrated) {
+            (On::Services, true) => scratch::create_migrated(&server()).await,
+            (On::Services, false) => scratch::create(&server()).await,
+            (On::Standalone, true) => scratch::create_file_migrated().await,
+            (On::Standalone, false) => scratch::create_file(),
+        };
         let url = url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure()));
-        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(url.expose_secret()).unwrap();
-        Self { url, pool }
+        let connections = match on {
+            On::Services => {
+                let options = PgPoolOptions::new().max_connections(2);
+                Connections::Postgres(options.connect_lazy(url.expose_secret()).unwrap())
+            }
+            On::Standalone => Connections::Sqlite(sqlite::connect(url.expose_secret())),
+        };
+        Self { url, connections }
     }
 
     pub(super) async fn drop(self) {
-        self.pool.close().await;
+        match &self.connections {
+            Connections::Postgres(pool) => pool.close().await,
+            Connections::Sqlite(pool) => pool.close().await,
+        }
         scratch::drop(&self.url).await.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
     }
 
@@ -34,25 +82,28 @@ impl Database {
 
     /// Runs statements; the number of rows that they touched.
     pub(crate) async fn execute(&self, sql: &str) -> u64 {
-        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await;
-        done.unwrap_or_else(|error| panic!("{error} in: {sql}")).rows_affected()
+        let touched = match &self.connections {
+            Connections::Postgres(pool) => postgres::execute(pool, sql).await,
+            Connections::Sqlite(pool) => sqlite::execute(pool, sql).await,
+        };
+        touched.unwrap_or_else(|error| panic!("{error} in: {sql}"))
     }
 
     /// The one value that a query gives.
-    pub(crate) async fn value<T>(&self, sql: &str) -> T
-    where
-        T: for<'row> sqlx::Decode<'row, Postgres> + sqlx::Type<Postgres> + Send + Unpin,
-    {
-        let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await;
+    pub(crate) async fn value<T: Value>(&self, sql: &str) -> T {
+        let value = match &self.connections {
+            Connections::Postgres(pool) => postgres::value(pool, sql).await,
+            Connections::Sqlite(pool) => sqlite::value(pool, sql).await,
+        };
         value.unwrap_or_else(|error| panic!("{error} in: {sql}"))
     }
 
     /// All rows that a query gives, as tuples.
-    pub(crate) async fn rows<T>(&self, sql: &str) -> Vec<T>
-    where
-        T: for<'row> FromRow<'row, PgRow> + Send + Unpin,
-    {
-        let rows = sqlx::query_as(AssertSqlSafe(sql.to_owned())).fetch_all(&self.pool).await;
+    pub(crate) async fn rows<T: Row>(&self, sql: &str) -> Vec<T> {
+        let rows = match &self.connections {
+            Connections::Postgres(pool) => postgres::rows(pool, sql).await,
+            Connections::Sqlite(pool) => sqlite::rows(pool, sql).await,
+        };
         rows.unwrap_or_else(|error| panic!("{error} in: {sql}"))
     }
 
@@ -61,22 +112,23 @@ impl Database {
         self.value(&format!("select count(*) from {from}")).await
     }
 
-    /// The pool, for statements that bind values.
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     /// Every row of every table as text: equal before and after means that nothing was written.
     pub(crate) async fn contents(&self) -> BTreeMap<String, Vec<String>> {
-        let tables: Vec<(String,)> =
-            self.rows("select tablename::text from pg_tables where schemaname = 'public'").await;
-        let mut contents = BTreeMap::new();
-        for (table,) in tables {
-            let rows: Vec<(String,)> =
-                self.rows(&format!(r#"select t::text as row from "{table}" t order by 1"#)).await;
-            contents.insert(table, rows.into_iter().map(|(row,)| row).collect());
-        }
-        contents
+        let contents = match &self.connections {
+            Connections::Postgres(pool) => postgres::contents(pool).await,
+            Connections::Sqlite(pool) => sqlite::contents(pool).await,
+        };
+        contents.unwrap()
+    }
+
+    /// Every killmail whose stored form differs from the true one, and in what. All of these are stored; a body that is
+    /// `extended` has members on top of the true ones.
+    pub(super) async fn differences(&self, truth: &[&TrueKillmail], extended: &[i64]) -> Vec<(i64, String)> {
+        let differences = match &self.connections {
+            Connections::Postgres(pool) => postgres::differences(pool, truth, extended).await,
+            Connections::Sqlite(pool) => sqlite::differences(pool, truth, extended).await,
+        };
+        differences.unwrap()
     }
 }
 

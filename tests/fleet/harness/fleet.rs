@@ -1,12 +1,13 @@
 //! The fleet as a test handles it: its binaries with their settings, and the sentences that tests are made of.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
 use super::database::Database;
 use super::output::Outputs;
-use super::process::Process;
+use super::process::{Process, Running};
 use super::queues::Queues;
 use super::simulator::Simulator;
 use super::tick::Tick;
@@ -23,9 +24,12 @@ const SIGN_INS_AT_ONCE: usize = 4;
 
 pub(crate) struct Fleet<'test> {
     pub(crate) database: &'test Database,
-    pub(crate) queues: &'test Queues,
     pub(crate) simulator: Simulator,
     pub(crate) outputs: &'test Outputs,
+    /// On services only.
+    pub(super) queues: Option<&'test Queues>,
+    /// What the last tick has started, on standalone.
+    working: RefCell<Option<Running>>,
     settings: BTreeMap<String, String>,
 }
 
@@ -33,14 +37,12 @@ impl<'test> Fleet<'test> {
     pub(super) async fn start(
         world: &World,
         database: &'test Database,
-        queues: &'test Queues,
+        queues: Option<&'test Queues>,
         outputs: &'test Outputs,
     ) -> Self {
         let simulator = Simulator::start(world, outputs).await;
         let settings = [
             ("KILLFLEET_DATABASE_URL", database.url()),
-            ("KILLFLEET_AMQP_URL", queues.url()),
-            ("KILLFLEET_QUEUE_PREFIX", queues.prefix()),
             ("KILLFLEET_CLIENT_ID", "sim-client"),
             ("KILLFLEET_CLIENT_SECRET", CLIENT_SECRET),
             ("KILLFLEET_TOKEN_KEY", TOKEN_KEY),
@@ -48,13 +50,25 @@ impl<'test> Fleet<'test> {
             ("KILLFLEET_ESI_URL", &simulator.url),
             ("KILLFLEET_SSO_URL", &simulator.url),
             ("KILLFLEET_LOG", "debug"),
+            // Nobody can create it: no test shall find or leave a database among the data of whoever runs it.
+            ("XDG_DATA_HOME", "/dev/null/no-folder"),
         ];
-        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let fleet = Self { database, queues, simulator, outputs, settings };
+        let of_queues = queues
+            .map(|queues| [("KILLFLEET_AMQP_URL", queues.url()), ("KILLFLEET_QUEUE_PREFIX", queues.prefix())])
+            .into_iter()
+            .flatten();
+        let settings = settings.into_iter().chain(of_queues).chain(world.settings.iter().copied());
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let fleet = Self { database, simulator, outputs, queues, working: RefCell::default(), settings };
         if world.is_signed_in {
             fleet.sign_everybody_in().await;
         }
         fleet
+    }
+
+    /// For a test that is on services only.
+    pub(crate) fn queues(&self) -> &'test Queues {
+        self.queues.expect("this test needs the broker, so it is on services only")
     }
 
     pub(crate) fn killfleet(&self, arguments: &[&str]) -> Process<'_> {
@@ -68,6 +82,19 @@ impl<'test> Fleet<'test> {
 
     pub(crate) fn worker(&self, arguments: &[&str]) -> Process<'_> {
         Process::of("killfleet-worker", arguments, self.settings.clone(), self.outputs)
+    }
+
+    pub(crate) fn standalone(&self, arguments: &[&str]) -> Process<'_> {
+        let standalone = self.killfleet(&[&["standalone"], arguments].concat());
+        standalone.set("KILLFLEET_LOG_FORMAT", "json")
+    }
+
+    /// What makes one tick with these flags; on standalone it does the work too.
+    pub(crate) fn one_tick(&self, flags: &[&str]) -> Process<'_> {
+        match self.queues {
+            Some(_) => self.scheduler(flags),
+            None => self.standalone(&[&["--drain"], flags].concat()),
+        }
     }
 
     pub(crate) fn add(&self, character_id: i64, refresh_token: &str) -> Process<'_> {
@@ -91,16 +118,42 @@ impl<'test> Fleet<'test> {
         self.simulator.reset_counters().await;
     }
 
-    /// One tick of the scheduler.
+    /// One tick. On standalone the work that it has found has begun when this returns, and [`Fleet::drain`] waits for its
+    /// end: what shall be so while it works is brought about before.
     pub(crate) async fn tick(&self, flags: &[&str]) -> Tick {
-        let ended = self.scheduler(flags).run().await.well();
+        self.standalone_has_ended().await;
+        let tick = self.one_tick(flags);
+        if self.queues.is_none() {
+            let mut running = tick.start();
+            let first_line = running.first_line().await;
+            self.working.replace(Some(running));
+            return Tick::parse(&first_line);
+        }
+        let ended = tick.run().await.well();
         assert_eq!(ended.stdout.len(), 1, "a tick prints one line: {:?}", ended.stdout);
         Tick::parse(&ended.stdout[0])
     }
 
-    /// One worker works until the queues are empty.
+    /// The work is done: by one worker, or by the process that has ticked.
     pub(crate) async fn drain(&self) {
-        self.worker(&["--drain"]).run().await.well();
+        self.drain_with_workers(1).await;
+    }
+
+    /// As many workers at once work until the queues are empty; standalone is one process in any case.
+    pub(crate) async fn drain_with_workers(&self, workers: usize) {
+        self.standalone_has_ended().await;
+        if self.queues.is_some() {
+            for ended in join_all((0..workers).map(|_| self.worker(&["--drain"]).run())).await {
+                ended.well();
+            }
+        }
+    }
+
+    pub(super) async fn standalone_has_ended(&self) {
+        let working = self.working.take();
+        if let Some(working) = working {
+            working.ended().await.well();
+        }
     }
 
     pub(crate) async fn drain_lane(&self, lane: &str) {
@@ -112,10 +165,25 @@ impl<'test> Fleet<'test> {
         self.database.execute("update token_stream set expires_at = now() - interval '1 minute'").await;
     }
 
+    /// As if a minute had gone by: the leases of token calls whose process has died have run out.
+    pub(crate) async fn refresh_leases_run_out(&self) {
+        self.database
+            .execute(
+                "update token_stream set lease_until = now() - interval '1 second' where lease_until > now();
+                 update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()",
+            )
+            .await;
+    }
+
     /// Everything that is put off is due now. `Expires` of ESI is left as it is.
     pub(crate) async fn make_due(&self) {
         self.database.execute("update character set next_sync_at = now() where next_sync_at > now()").await;
         self.database.execute("update killmail_ref set due_at = now() where due_at > now()").await;
+    }
+
+    /// As if all lists had just been read, and no body fetched yet.
+    pub(crate) async fn forget_bodies(&self) {
+        self.database.execute("delete from killmail; update killmail_ref set state = 'wanted', due_at = now()").await;
     }
 
     /// Waits until ESI's copies of all lists have expired.

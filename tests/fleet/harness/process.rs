@@ -92,8 +92,25 @@ impl Running {
         eventually(&format!("{} says {text:?}", self.name), async || self.output.says(text)).await;
     }
 
+    /// The first line on stdout, once it is there.
+    pub(crate) async fn first_line(&mut self) -> String {
+        let (name, child, output) = (self.name, &mut self.child, &self.output);
+        eventually(&format!("{name} prints a line"), async || {
+            let has_ended = child.try_wait().expect("it is our child").is_some();
+            !output.of(Stream::Stdout).is_empty() || has_ended
+        })
+        .await;
+        let mut lines = self.stdout();
+        assert!(!lines.is_empty(), "{name} has ended without a line: {:?}", self.output.of(Stream::Stderr).last());
+        lines.swap_remove(0)
+    }
+
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.output.of(Stream::Stdout)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, such as `TERM`.

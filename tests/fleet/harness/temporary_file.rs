@@ -1,12 +1,13 @@
-//! A file that goes away with the test.
+//! Files and folders that go away with the test.
 
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 pub(crate) struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
     pub(crate) fn with(content: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("killfleet-test-{}", uuid::Uuid::now_v7().simple()));
+        let path = somewhere();
         std::fs::write(&path, content).expect("the folder for temporary files can be written to");
         Self(path)
     }
@@ -20,4 +21,30 @@ impl Drop for TemporaryFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// For this user only, as a home folder is.
+pub(crate) struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    pub(crate) fn new() -> Self {
+        let path = somewhere();
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.expect("the folder for temporary files can be written to");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn somewhere() -> PathBuf {
+    std::env::temp_dir().join(format!("killfleet-test-{}", uuid::Uuid::now_v7().simple()))
 }

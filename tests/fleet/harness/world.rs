@@ -3,6 +3,7 @@
 /// Characters and killmails of the simulator, and how far the fleet is set up.
 pub(crate) struct World {
     pub(super) flags: Vec<String>,
+    pub(super) settings: Vec<(&'static str, &'static str)>,
     pub(super) has_real_killmails: bool,
     pub(super) is_signed_in: bool,
     pub(super) is_migrated: bool,
@@ -13,12 +14,18 @@ impl World {
     /// on two to six lists.
     pub(crate) fn of(characters: u32, killmails: u32) -> Self {
         let flags = vec![format!("--characters={characters}"), format!("--killmails={killmails}")];
-        Self { flags, has_real_killmails: false, is_signed_in: true, is_migrated: true }
+        Self { flags, settings: Vec::new(), has_real_killmails: false, is_signed_in: true, is_migrated: true }
     }
 
     /// A further flag of `esi-sim serve`.
     pub(crate) fn with(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// A setting of all processes of the fleet.
+    pub(crate) fn setting(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.settings.push((variable, value));
         self
     }
 
