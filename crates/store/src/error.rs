@@ -17,6 +17,12 @@ pub enum StoreError {
     Database { doing: &'static str, source: sqlx::Error },
     #[error("the database file {} cannot be created", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    /// Somebody has removed it, or put another one in its place, while we had it open.
+    #[error(
+        "the database file {} is gone or another one: put it back before this process ends, or what it has written since is lost",
+        path.display()
+    )]
+    FileGone { path: PathBuf },
     #[error("migrating the database failed")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error(transparent)]
@@ -43,7 +49,9 @@ impl StoreError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Database { source, .. } => class_of(source),
-            Self::InvalidUrl | Self::File { .. } | Self::Schema(_) => FailureClass::Configuration,
+            Self::InvalidUrl | Self::File { .. } | Self::FileGone { .. } | Self::Schema(_) => {
+                FailureClass::Configuration
+            }
             Self::Migrate(_) | Self::Seal(_) | Self::UnexpectedRow { .. } => FailureClass::Ours,
         }
     }
@@ -81,8 +89,8 @@ fn class_of(error: &sqlx::Error) -> FailureClass {
         return match code {
             // Busy, locked, out of memory, trouble of the disk, a full disk, and a race for a lock.
             5 | 6 | 7 | 10 | 13 | 15 => FailureClass::Transient,
-            // No right to it, read only, not to be opened, not a database.
-            3 | 8 | 14 | 23 | 26 => FailureClass::Configuration,
+            // No right to it, read only, damaged, not to be opened, not a database.
+            3 | 8 | 11 | 14 | 23 | 26 => FailureClass::Configuration,
             _ => FailureClass::Ours,
         };
     }

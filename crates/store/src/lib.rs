@@ -92,13 +92,13 @@ impl Store {
     /// The time on the database's clock: the one that leases, due times and expiries of tokens are held against.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer; [`StoreError::FileGone`].
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         match &self.face {
             Face::Postgres(pool) => {
                 postgres::now(pool).await.map_err(StoreError::during("asking the database for the time"))
             }
-            Face::Sqlite(_) => Ok(sqlite::now()),
+            Face::Sqlite(file) => file.now(),
         }
     }
 

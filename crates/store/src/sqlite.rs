@@ -4,10 +4,11 @@
 //! connection wait for a tenth of the time that they would wait for each other's locks. A commit is on the disk when it
 //! is answered (`synchronous = full`): a new refresh token that the file forgets is lost for good.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, metadata};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
@@ -23,37 +24,70 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// More readers than this only wait for the disk.
 const READERS_MAX: u32 = 4;
 
+/// The log beside the file grows while somebody reads an old state of it. Once it is written from its beginning again,
+/// it keeps no more than this on the disk.
+const LOG_BYTES_KEPT: u32 = 16 * 1024 * 1024;
+
 /// An open file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteFile {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
+    place: Arc<Place>,
+}
+
+/// Where the file is, and which one it was when it was opened.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    identity: (u64, u64),
 }
 
 impl SqliteFile {
     pub(crate) async fn open(path: &Path, connections_max: u32) -> Result<Self, StoreError> {
+        let doing = "opening the database";
+        // From the root on: SQLite would take a name that begins with `file:` for a URI, and another file for it.
+        let path = path::absolute(path).map_err(|error| StoreError::during(doing)(error.into()))?;
         let options = SqliteConnectOptions::new()
-            .filename(path)
+            .filename(&path)
             .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // On macOS a plain sync leaves it to the drive when it writes. Elsewhere this changes nothing.
+            .pragma("fullfsync", "on")
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", LOG_BYTES_KEPT.to_string())
             .disable_statement_logging();
-        let doing = "opening the database";
         let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::during(doing))?;
         // A file that may only be read is opened all the same, and would fail at the first write: so this is one.
         let mut trial = writer.begin_with("begin immediate").await.map_err(StoreError::during(doing))?;
         sqlx::query("pragma user_version = 0").execute(&mut *trial).await.map_err(StoreError::during(doing))?;
         trial.rollback().await.map_err(StoreError::during(doing))?;
         let readers = pool(connections_max.clamp(1, READERS_MAX)).connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { writer, readers })
+        let identity = identity(&path).map_err(|error| StoreError::during(doing)(error.into()))?;
+        Ok(Self { writer, readers, place: Arc::new(Place { path, identity }) })
+    }
+
+    /// The present, which is asked for before anything is decided. So it is here that a file is missed: SQLite goes on
+    /// writing to one that was removed, and a token that is renewed then is gone with this process.
+    pub(crate) fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let Place { path, identity: opened } = &*self.place;
+        match identity(path) {
+            Ok(found) if found == *opened => Ok(now()),
+            _ => Err(StoreError::FileGone { path: path.clone() }),
+        }
     }
 
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Two names with the same identity are names of one file.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// Connections that are kept for good: there is no server that would have to be asked whether it is still there.
@@ -139,10 +173,11 @@ mod tests {
         Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             let url = crate::scratch::create_file().unwrap();
             let file = SqliteFile::open(path_in(url.expose_secret()).unwrap(), 1).await.unwrap();
-            let setting = "select journal_mode, synchronous from pragma_journal_mode, pragma_synchronous";
+            let settings = "select journal_mode, synchronous, fullfsync
+                            from pragma_journal_mode, pragma_synchronous, pragma_fullfsync";
             const FULL: i64 = 2;
-            let set: (String, i64) = sqlx::query_as(setting).fetch_one(&file.writer).await.unwrap();
-            assert_eq!(set, ("wal".to_owned(), FULL));
+            let set: (String, i64, bool) = sqlx::query_as(settings).fetch_one(&file.writer).await.unwrap();
+            assert_eq!(set, ("wal".to_owned(), FULL, true));
             file.close().await;
             crate::scratch::drop(&url).await.unwrap();
         });

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::FailureClass;
 use secrecy::{ExposeSecret, SecretString};
+use store::due::DueFilter;
 use store::{Store, StoreError};
 
 use crate::harness::arrange::claimant;
@@ -24,6 +25,9 @@ contract![
     another_process_sees_a_commit_as_soon_as_it_is_answered,
     while_another_process_writes_ours_waits_and_does_not_fail,
     who_only_reads_waits_for_nobody,
+    a_file_that_was_taken_away_is_missed_until_it_is_back,
+    a_name_is_never_taken_for_a_uri,
+    a_log_that_has_grown_gives_its_room_back,
 ];
 
 const PROCESS: &str = "killfleet-contract";
@@ -168,4 +172,46 @@ async fn who_only_reads_waits_for_nobody(database: Database) {
     };
     let characters = database.while_another_writes(&writes, reads_and_then_writes).await;
     assert_eq!(characters[0].character_name, "Pilot 1", "as it was before the other began to write");
+}
+
+async fn a_file_that_was_taken_away_is_missed_until_it_is_back(database: Database) {
+    let pilot = database.character(1).await;
+    let (here, there) = (file(&database), beside(&database, "elsewhere.db"));
+    let goes_on = async || database.store.streams_of(pilot).await.map(|_| ());
+    let is_missed = async |what: &str| {
+        let error = goes_on().await.expect_err(what);
+        assert_eq!(error.class(), FailureClass::Configuration, "{what}");
+        assert!(error.failure().reason.contains(&here.display().to_string()), "{what}: {error}");
+        assert!(database.store.due_characters(DueFilter::default(), None, 10).await.is_err(), "{what}");
+    };
+    goes_on().await.unwrap();
+    fs::rename(&here, &there).unwrap();
+    is_missed("no file").await;
+    fs::write(&here, "another").unwrap();
+    is_missed("another file").await;
+    fs::rename(&there, &here).unwrap();
+    goes_on().await.unwrap();
+}
+
+async fn a_name_is_never_taken_for_a_uri(_: Database) {
+    // Only a relative path can begin so.
+    let name = format!("file:killfleet-contract-{}.db", std::process::id());
+    let store = Store::connect_unchecked(&url(Path::new(&name)), PROCESS, 1).await;
+    if let Ok(store) = &store {
+        store.close().await;
+    }
+    fs::remove_file(&name).unwrap();
+    assert!(store.is_ok(), "it is the file of that name that is opened");
+}
+
+async fn a_log_that_has_grown_gives_its_room_back(database: Database) {
+    let log = beside(&database, "killfleet.db-wal");
+    let megabytes = || fs::metadata(&log).unwrap().len() / 1_000_000;
+    let pause = async |seconds, reason: &str| {
+        database.store.pause("scope", reason, Duration::from_secs(seconds)).await.unwrap();
+    };
+    pause(60, &"x".repeat(40_000_000)).await;
+    assert!(megabytes() >= 40, "{} MB", megabytes());
+    pause(120, "short").await;
+    assert!(megabytes() < 20, "{} MB", megabytes());
 }
