@@ -8,6 +8,7 @@ on_both![
     a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other,
     members_that_nobody_knows_are_stored_too,
     a_wrong_hash_is_asked_for_once_and_mended_by_the_list,
+    an_outage_costs_three_requests_and_then_bodies_pause_for_all,
 ];
 
 fn a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other(on: On) {
@@ -95,5 +96,32 @@ fn a_wrong_hash_is_asked_for_once_and_mended_by_the_list(on: On) {
         assert_eq!(fleet.tick(&["--force", "--full"]).await, Tick::only_listed(2));
         fleet.drain().await;
         fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
+    });
+}
+
+fn an_outage_costs_three_requests_and_then_bodies_pause_for_all(on: On) {
+    fleet(on, World::of(4, 20), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        // All of them in one job, so that no other request is on its way when the third one fails.
+        fleet.forget_bodies().await;
+        fleet.simulator.fault(json!([{ "on": "detail", "do": { "kind": "answer", "status": 503 } }])).await;
+        fleet.simulator.reset_counters().await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let pause = "fleet_pause where scope = 'esi:killmail' and reason like '%503%'";
+        assert_eq!(fleet.database.count(pause).await, 1);
+        fleet.database.execute("update fleet_pause set until = now() + interval '1 minute'").await;
+        fleet.database.execute("update killmail_ref set due_at = now() where state = 'wanted'").await;
+        assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, 0);
+        fleet.drain().await;
+        assert_eq!(fleet.simulator.counters().await.requests_to("detail"), 3);
+
+        fleet.simulator.heal().await;
+        fleet.database.execute("update fleet_pause set until = now()").await;
+        fleet.database.execute("update killmail_ref set due_at = now() where state = 'wanted'").await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 3, ..Exceptions::default() }).await;
     });
 }

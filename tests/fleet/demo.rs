@@ -61,3 +61,14 @@ fn interrupted_it_leaves_nothing_behind_either() {
         assert_eq!(left_in(&folder), 0);
     });
 }
+
+#[test]
+fn without_a_folder_for_temporary_files_it_names_the_setting_for_it() {
+    fleet(On::Standalone, World::of(1, 1).nobody_signed_in(), async |fleet: &Fleet| {
+        let folder = TemporaryFolder::new();
+        std::fs::remove_dir(folder.path()).unwrap();
+        let ended = demo(fleet, &[], &folder).run().await.with_code(2);
+        assert_eq!(ended.stderr.len(), 1, "{:?}", ended.stderr);
+        assert!(ended.stderr[0].contains("TMPDIR") && !ended.stderr[0].contains("KILLFLEET"), "{:?}", ended.stderr);
+    });
+}

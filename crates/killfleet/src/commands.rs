@@ -9,10 +9,14 @@ pub(crate) mod move_database;
 pub(crate) mod standalone;
 pub(crate) mod status;
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 pub(crate) use character_add::refresh_once;
 use clap::Args;
-use service::classed;
 use service::settings::DatabaseArgs;
+use service::{ConfigurationError, classed};
+use store::alone::{Alone, AloneError};
 use store::{Store, StoreError};
 
 use crate::NAME;
@@ -32,6 +36,23 @@ pub(crate) struct ReadArguments {
 
 async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {
     Store::connect(&database.resolve_existing()?.url(), NAME, CONNECTIONS).await.map_err(from_store)
+}
+
+/// A lock that cannot be had because of where the file is to be is a mistake of the settings, as for the file itself.
+fn alone(file: &Path) -> anyhow::Result<Alone> {
+    use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    Alone::claim(file).map_err(|error| match &error {
+        AloneError::Lock { source, .. }
+            if matches!(
+                source.kind(),
+                AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem
+            ) =>
+        {
+            let line = format!("{error}: {source}: check the path in KILLFLEET_DATABASE_URL");
+            ConfigurationError::new(line).into()
+        }
+        _ => error.into(),
+    })
 }
 
 pub(crate) fn from_store(error: StoreError) -> anyhow::Error {

@@ -12,7 +12,7 @@ use domain::plan::{self, Plan, TickSummary};
 use domain::{CharacterId, Job, KillmailId, Lane, SyncMode};
 use service::classed;
 use store::due::{DueFilter, DuePage};
-use store::{Store, StoreError};
+use store::{Store, StoreError, pause};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -189,6 +189,9 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
             self.summary.queued_detail_killmails = self.store.count_due_killmails().await.map_err(lost)?;
             return Ok(());
         }
+        if self.bodies_pause().await? {
+            return Ok(());
+        }
         let limit = self.room.detail.saturating_mul(u32::try_from(KILLMAILS_PER_JOB_MAX)?);
         if limit == 0 {
             self.left_behind.insert(Lane::Detail);
@@ -219,6 +222,13 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whatever was queued now would only be put off to the end of the pause, row by row: with a long backlog, all of it
+    /// again and again.
+    async fn bodies_pause(&self) -> anyhow::Result<bool> {
+        let pauses = self.store.pauses().await.map_err(lost)?;
+        Ok(pauses.iter().any(|pause| [pause::SCOPE_ESI, pause::SCOPE_BODIES].contains(&pause.scope.as_str())))
     }
 }
 

@@ -6,11 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use domain::plan::TickSummary;
-use domain::{CharacterId, Job, Lane};
+use domain::{CharacterId, Job, KillmailHash, KillmailId, KillmailRef, Lane, SyncMode};
 use scheduler::{PublishedJobs, Room, Scheduler, TickOptions, Ticked};
 use secrecy::SecretString;
-use store::{Keyring, Store, scratch};
+use store::lease::Claimant;
+use store::list_page::ListedPage;
+use store::{Keyring, Store, pause, scratch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 /// The bytes 0 to 31, in base64.
@@ -95,6 +98,50 @@ fn what_is_not_confirmed_is_due_again_and_ends_the_tick() {
         let ticked = tick(&scheduler, Room::endless(), all_taken).await;
         assert_eq!(ticked.summary, TickSummary { due: 2, ..summary(2, 0, 0) });
     });
+}
+
+#[test]
+fn while_bodies_pause_none_is_queued_and_nobody_is_told_to_come_back_for_more() {
+    for scope in [pause::SCOPE_BODIES, pause::SCOPE_ESI] {
+        with_three_due(async |scheduler: Scheduler| {
+            let killmail_id = wanted_killmail(&scheduler.store).await;
+            let ticked = tick(&scheduler, Room::endless(), all_taken).await;
+            assert_eq!(ticked.summary.queued_detail_killmails, 1, "without a pause");
+            scheduler.store.unmark_killmails(&[killmail_id]).await.unwrap();
+
+            scheduler.store.pause(scope, "a test", Duration::from_secs(60)).await.unwrap();
+            for room in [Room::endless(), Room { detail: 0, ..Room::endless() }] {
+                let ticked = tick(&scheduler, room, all_taken).await;
+                ticked.ended.unwrap();
+                assert_eq!(
+                    (ticked.summary.queued_detail_killmails, ticked.left_behind),
+                    (0, BTreeSet::new()),
+                    "{scope}"
+                );
+            }
+        });
+    }
+}
+
+/// On the list of one of the three, and nobody has been asked for its body.
+async fn wanted_killmail(store: &Store) -> KillmailId {
+    let claimant = Claimant { job_id: Uuid::now_v7(), take_over: false };
+    let mut claim = store.claim_list(CharacterId::parse(1).unwrap(), claimant).await.unwrap().unwrap();
+    let reference = KillmailRef {
+        killmail_id: KillmailId::parse(7).unwrap(),
+        killmail_hash: KillmailHash::parse("a".repeat(40)).unwrap(),
+    };
+    let page = ListedPage {
+        page: 1,
+        references: std::slice::from_ref(&reference),
+        pages: 1,
+        etag: None,
+        lives_for: Duration::from_secs(300),
+        mode: SyncMode::New,
+    };
+    let saved = store.save_page(&mut claim, page, 0.5).await.unwrap().unwrap();
+    store.unmark_killmails(&saved.to_fetch).await.unwrap();
+    reference.killmail_id
 }
 
 #[test]

@@ -73,10 +73,19 @@ pub async fn create_file_migrated() -> Result<SecretString, StoreError> {
     migrated(create_file()?).await
 }
 
+/// Whatever cannot be made whole goes away again.
 async fn migrated(url: SecretString) -> Result<SecretString, StoreError> {
-    let store = Store::connect_unchecked(&url, "killfleet-scratch", 1).await?;
-    store.migrate().await?;
-    store.close().await;
+    let migrated = async {
+        let store = Store::connect_unchecked(&url, "killfleet-scratch", 1).await?;
+        let migrated = store.migrate().await;
+        store.close().await;
+        migrated
+    };
+    if let Err(error) = migrated.await {
+        // What stands in the way of that would only hide why.
+        let _ = drop(&url).await;
+        return Err(error);
+    }
     Ok(url)
 }
 
@@ -131,4 +140,24 @@ async fn run(connection: &mut PgConnection, statement: &str, doing: &'static str
         .await
         .map(|_| ())
         .map_err(StoreError::during(doing))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_migrated_is_not_left_behind() {
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let url = create_file().unwrap();
+            let path = sqlite::path_in(url.expose_secret()).unwrap();
+            fs::write(path, "no database, as when the disk was full".repeat(100)).unwrap();
+            assert!(migrated(url.clone()).await.is_err());
+            assert!(!path.parent().unwrap().exists());
+        });
+    }
 }

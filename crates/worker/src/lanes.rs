@@ -12,7 +12,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Delivered, FailureClass, Job, Outcome, Verdict};
+use domain::{Counted, Delivered, FailureClass, Job, Outcome, Verdict};
 use service::metrics as names;
 use store::StoreError;
 use store::lease::Claimant;
@@ -72,8 +72,12 @@ fn log(outcome: &Outcome) {
         Verdict::Done | Verdict::Skipped { .. } | Verdict::HandBack { .. } => {
             info!(verdict, reason, follow_ups, "job ended");
         }
+        // Nothing has gone wrong with this one: whoever met the trouble, or set the pause, has said so.
+        Verdict::RetryAfter { delay, counted: Counted::Nothing, .. } => {
+            info!(verdict, reason, delay_seconds = delay.as_secs(), follow_ups, "job ended");
+        }
         Verdict::RetryAfter { delay, .. } => {
-            warn!(verdict, reason, delay_seconds = delay.as_secs(), follow_ups, "job ended")
+            warn!(verdict, reason, delay_seconds = delay.as_secs(), follow_ups, "job ended");
         }
         Verdict::Parked { .. } => error!(verdict, reason, follow_ups, "job ended"),
     }

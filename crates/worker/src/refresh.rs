@@ -125,6 +125,7 @@ impl Inner {
             RefreshStart::Busy => return Ok(Refreshed::Busy),
             RefreshStart::Impossible => return Ok(Refreshed::Impossible),
             RefreshStart::Unopenable(why) => {
+                error!(token_stream.id = token_stream_id.get(), reason = %why, "check KILLFLEET_TOKEN_KEY");
                 self.store.record_unopenable(token_stream_id, &why).await?;
                 return Ok(Refreshed::Unusable(Failure::is(FailureClass::Configuration, why.to_string())));
             }

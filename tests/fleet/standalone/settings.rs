@@ -96,3 +96,21 @@ fn each_program_says_where_the_other_kind_of_database_belongs() {
         assert_eq!(fleet.database.contents().await, before);
     });
 }
+
+#[test]
+fn a_place_where_no_file_can_be_is_a_mistake_of_the_settings() {
+    fleet(On::Standalone, World::of(1, 1).nobody_signed_in(), async |fleet: &Fleet| {
+        let folder = TemporaryFolder::new();
+        let occupied = folder.path().join("occupied");
+        std::fs::write(&occupied, "").unwrap();
+        // Below a file there are no files, and where a folder is there is no lock.
+        let nowhere = occupied.join("killfleet.db");
+        std::fs::create_dir(folder.path().join("other.db.lock")).unwrap();
+        for file in [nowhere, folder.path().join("other.db")] {
+            let url = format!("sqlite:{}", file.display());
+            let ended = fleet.standalone(&["--drain"]).set("KILLFLEET_DATABASE_URL", &*url).run().await.with_code(2);
+            let line = ended.stderr.concat();
+            assert!(line.contains("check the path in KILLFLEET_DATABASE_URL"), "{line}");
+        }
+    });
+}

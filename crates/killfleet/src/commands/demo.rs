@@ -64,7 +64,8 @@ async fn show(
         fleet.sign_in(&pilot).await?;
         tracing::debug!(number, character.name = pilot.name, "signed in");
     }
-    progress.say(&format!("{} characters have signed in", arguments.characters));
+    let signed_in = if arguments.characters == 1 { "character has" } else { "characters have" };
+    progress.say(&format!("{} {signed_in} signed in", arguments.characters));
 
     let started = Instant::now();
     let drained = fleet.drain(&progress, stop).await;

@@ -10,11 +10,10 @@ use service::health::{self, Check};
 use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, parse_duration};
 use service::{Exit, Stop, classed};
 use store::Store;
-use store::alone::Alone;
 use worker::settings::{Joined, RefreshArgs};
 use worker::{Pauses, Worker};
 
-use super::from_store;
+use super::{alone, from_store};
 use crate::NAME;
 use crate::moved::refuse_moved;
 use crate::standalone::{Ended, Engine, EngineSettings, Screen, Until};
@@ -32,7 +31,7 @@ pub(crate) struct Arguments {
     /// Jobs of each of the three lanes (lists, bodies, refreshes) at the same time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
-    /// How long jobs in hand may take after a signal to stop.
+    /// How long what is in hand may take after a signal to stop; a token call that is under way gets 45 s more.
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
     grace: Duration,
     #[command(flatten)]
@@ -48,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let settings = arguments.refresh.resolve()?;
 
     // Until the end, and before anything looks into the file.
-    let _alone = Alone::claim(&file)?;
+    let _alone = alone(&file)?;
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
     let connections = u32::from(arguments.concurrency) * 3 + 2;
     let store = open(&DatabaseAddress::Sqlite(file.clone()).url(), connections).await?;

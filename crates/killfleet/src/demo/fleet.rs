@@ -6,10 +6,10 @@ use anyhow::{Context, bail, ensure};
 use domain::CharacterId;
 use esi::{Esi, Http, Sso, SsoSettings};
 use secrecy::SecretString;
-use service::classed;
+use service::{ConfigurationError, classed};
 use store::due::DueFilter;
 use store::login::LoginStart;
-use store::{Keyring, Store, scratch};
+use store::{Keyring, Store, StoreError, scratch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use worker::refresh::Refresher;
@@ -52,8 +52,14 @@ impl DemoFleet {
         };
         let sso = Sso::build(http.clone(), settings).map_err(|error| classed(error.failure()))?;
         let esi = Esi::build(http, url).map_err(|error| classed(error.failure()))?;
-        let database_url = scratch::create_file_migrated().await.map_err(from_store)?;
-        let store = Store::connect(&database_url, NAME, CONNECTIONS).await.map_err(from_store)?;
+        let database_url = scratch::create_file_migrated().await.map_err(from_scratch)?;
+        let store = match Store::connect(&database_url, NAME, CONNECTIONS).await {
+            Ok(store) => store,
+            Err(error) => {
+                scratch::drop(&database_url).await.map_err(from_store)?;
+                return Err(from_store(error));
+            }
+        };
         let refresher = Refresher::of(store, Keyring::ephemeral(), sso, SSO_CONCURRENCY);
         Ok(Self { database_url, refresher, esi })
     }
@@ -103,5 +109,17 @@ impl DemoFleet {
     pub(crate) async fn leave_nothing(self) -> anyhow::Result<()> {
         self.store().close().await;
         scratch::drop(&self.database_url).await.map_err(from_store)
+    }
+}
+
+/// The demo has no setting for its database, which is where the system keeps temporary files.
+fn from_scratch(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::File { path, source } => ConfigurationError::new(format!(
+            "the demo's database {} cannot be created: {source}: TMPDIR may name another folder for temporary files",
+            path.display()
+        ))
+        .into(),
+        other => from_store(other),
     }
 }

@@ -11,7 +11,7 @@ use service::classed;
 use store::Store;
 use store::due::DueFilter;
 use store::take_over::TakenOver;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub(crate) struct EngineSettings {
     /// Between two ticks that nothing else asks for.
     pub(crate) every: Duration,
     pub(crate) until: Until,
-    /// For jobs in flight when the engine is to stop.
+    /// For jobs in flight, and for a tick, when the engine is to stop.
     pub(crate) grace: Duration,
     /// Which characters the ticks look at.
     pub(crate) filter: DueFilter,
@@ -40,7 +40,7 @@ pub(crate) struct EngineSettings {
 pub(crate) enum Ended {
     /// All jobs in flight were finished.
     Drained,
-    /// These jobs were cut off. The next start takes their rows over.
+    /// These jobs were cut off, or a tick. The next start takes their rows over.
     GraceRanOut { jobs_left: usize },
 }
 
@@ -85,9 +85,16 @@ impl Engine {
     ) -> anyhow::Result<Ended> {
         let Self { worker, settings, lanes } = self;
         let store = worker.refresher.store().clone();
-        let TakenOver { characters, killmails } = store.take_over().await.map_err(|error| classed(error.failure()))?;
+        let TakenOver { characters, killmails, from_the_future } =
+            store.take_over().await.map_err(|error| classed(error.failure()))?;
         if characters + killmails > 0 {
             tracing::info!(characters, killmails, "going on where another process has ended");
+        }
+        if from_the_future > 0 {
+            tracing::warn!(
+                rows = from_the_future,
+                "a clock that stood in the future had put these rows off: they are due now"
+            );
         }
         // A drain that is through stops the handlers in the same way, though by then none should be running.
         let stop = stop.child_token();
@@ -153,19 +160,26 @@ async fn run(
             (work.take_back)(waiting.into_iter().map(|message| message.job).collect()).await;
         }
     };
-    let (ticked, ()) = tokio::join!(ticking, closing);
-    let ended = match timeout(settings.grace, running.wait()).await {
-        Ok(()) => Ended::Drained,
-        Err(_) => {
+    let finished = async {
+        let (ticked, (), ()) = tokio::join!(ticking, closing, running.wait());
+        ticked
+    };
+    let grace_is_over = async {
+        stop.cancelled().await;
+        sleep(settings.grace).await;
+    };
+    tokio::select! {
+        biased;
+        ticked = finished => ticked.map(|()| Ended::Drained),
+        () = grace_is_over => {
             let jobs_left = lanes.look().jobs_running;
             tracing::error!(jobs_left, "jobs are cut: the next start goes on where the rows say");
             work.cut.cancel();
             // What cannot be said in time, the next start finds out by itself.
             let _ = timeout(CUT_LIMIT, running.wait()).await;
-            Ended::GraceRanOut { jobs_left }
+            Ok(Ended::GraceRanOut { jobs_left })
         }
-    };
-    ticked.map(|()| ended)
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +189,7 @@ mod tests {
 
     use domain::{Outcome, Verdict};
     use tokio::sync::Semaphore;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::Instant;
 
     use super::super::work::testing::{Watched, details, list};
     use super::*;
@@ -290,6 +304,19 @@ mod tests {
         let (ended, ()) = tokio::join!(running, stopping);
         assert_eq!(ended.unwrap(), Ended::Drained);
         assert!(refused.load(Ordering::Relaxed) && watched.done().is_empty());
+    }
+
+    /// As when another program holds the database file locked.
+    #[tokio::test(start_paused = true)]
+    async fn a_tick_that_hangs_holds_no_stop_up_for_longer_than_the_grace_time() {
+        let watched = Watched::with(Bounds::USUAL, |_job| async { Verdict::Done.into() });
+        let (start, stop) = (Instant::now(), CancellationToken::new());
+        let settings = settings(Until::Stopped);
+        let tick = async |_room| std::future::pending().await;
+        stop.cancel();
+        let ended = run(&settings, Arc::clone(&watched.work), tick, |_| {}, &stop).await;
+        assert_eq!(ended.unwrap(), Ended::GraceRanOut { jobs_left: 0 });
+        assert_eq!(start.elapsed(), settings.grace);
     }
 
     #[tokio::test(start_paused = true)]

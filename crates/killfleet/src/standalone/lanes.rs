@@ -176,7 +176,8 @@ impl Lanes {
 
     /// For those who look on.
     pub(super) fn expect_tick(&self, at: Option<Instant>) {
-        self.state().next_tick = at;
+        let mut state = self.state();
+        state.next_tick = at.filter(|_| !state.is_closed);
     }
 
     /// Waits until a job has ended or one of the questions above has another answer. For one that waits.
@@ -255,7 +256,8 @@ mod tests {
         assert_eq!(waited, [list(3).job, details([2]).job]);
         assert!(lanes.offer(list(4)).is_err());
         assert!(lanes.next(Lane::List).await.is_none() && lanes.next(Lane::Refresh).await.is_none());
-        assert!(!lanes.is_idle() && lanes.look().is_stopping);
+        lanes.expect_tick(Some(Instant::now()));
+        assert!(!lanes.is_idle() && lanes.look().is_stopping && lanes.look().next_tick.is_none());
         drop(running);
         assert!(lanes.is_idle() && lanes.close().is_empty());
     }

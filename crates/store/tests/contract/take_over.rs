@@ -15,6 +15,7 @@ contract![
     whoever_is_not_gone_after_all_writes_nothing,
     slots_for_token_calls_are_free_and_the_lease_of_a_call_that_may_be_under_way_stands,
     what_nobody_has_begun_stays_as_it_is,
+    what_a_clock_in_the_future_has_put_off_is_due_now,
 ];
 
 async fn whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted(database: Database) {
@@ -28,7 +29,7 @@ async fn whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted(da
     assert!(store.claim_due_killmails(10).await.unwrap().is_empty());
 
     let taken_over = store.take_over().await.unwrap();
-    assert_eq!(taken_over, TakenOver { characters: 2, killmails: 2 });
+    assert_eq!(taken_over, TakenOver { characters: 2, killmails: 2, from_the_future: 0 });
     let due = store.due_characters(DueFilter::default(), None, 10).await.unwrap();
     let due: Vec<_> = due.characters.iter().map(|due| due.character_id).collect();
     assert_eq!(due, [hinted, begun]);
@@ -84,4 +85,37 @@ async fn what_nobody_has_begun_stays_as_it_is(database: Database) {
     assert_eq!(database.store.take_over().await.unwrap(), TakenOver::default());
     assert_eq!(database.contents().await, before);
     assert!(database.store.claim_details(&[killmail(11)], claimant(false)).await.unwrap().is_empty());
+}
+
+async fn what_a_clock_in_the_future_has_put_off_is_due_now(database: Database) {
+    let store = &database.store;
+    let [far, near] = database.characters([1, 2]).await[..] else { panic!("two characters") };
+    let stream = database.login(1, "first-token").await;
+    database.wanted(&references([10, 11])).await;
+    store.pause("esi", "of a wrong clock", Duration::from_secs(300 * 86_400)).await.unwrap();
+    store.pause("sso", "of today", Duration::from_secs(600)).await.unwrap();
+    for (time, ahead) in [("far", "300 days"), ("near", "3 days")] {
+        let (character, killmail) = if time == "far" { (far, 10) } else { (near, 11) };
+        database
+            .run(format!(
+                "update character set next_sync_at = now() + interval '{ahead}',
+                                      list_expires_at = now() + interval '{ahead}' where character_id = {character}"
+            ))
+            .await;
+        let put_off = format!("update killmail_ref set hinted_at = null, due_at = now() + interval '{ahead}'");
+        database.run(format!("{put_off} where killmail_id = {killmail}")).await;
+    }
+    database
+        .run("update token_stream set lease_until = now() + interval '300 days', next_probe_at = now() + interval '300 days'")
+        .await;
+
+    assert_eq!(store.take_over().await.unwrap().from_the_future, 4);
+    let due = store.due_characters(DueFilter::default(), None, 10).await.unwrap().characters;
+    let due: Vec<_> = due.iter().map(|due| due.character_id).collect();
+    assert!(due.contains(&far) && !due.contains(&near), "{due:?}");
+    assert_eq!(store.claim_due_killmails(10).await.unwrap(), [killmail(10)]);
+    assert!(database.refresh(stream).await.lost_answer, "the mark of a lost answer stays");
+    let pauses: Vec<_> = store.pauses().await.unwrap().into_iter().map(|pause| pause.scope).collect();
+    assert_eq!(pauses, ["sso"]);
+    assert_eq!(store.take_over().await.unwrap().from_the_future, 0);
 }

@@ -2,7 +2,7 @@
 //!
 //! Each killmail has its own claim and its own ending, so one that cannot be had never holds up the others.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::failure::delay_for_others;
 use domain::{Counted, Failure, FailureClass, Job, KillmailId, Outcome, Verdict};
@@ -42,7 +42,9 @@ pub(crate) async fn fetch_details(
         let ending = fetch_one(worker, &claim).await?;
         let is_over = batch.end(worker, &claim, ending).await?;
         if let Some(failure) = is_over {
-            batch.put_off(worker, &claims, &failure).await?;
+            let delay = batch.put_off(worker, &claims, &failure).await?;
+            // For all that wait in the lane as well: a long backlog must not be three failures for each of its jobs.
+            worker.pauses.pause(worker.store(), pause::SCOPE_BODIES, &failure.reason, delay).await?;
             break;
         }
         if delivery.stop.is_cancelled() || started.elapsed() > lease::DETAIL_WORK || batch.lease_lost > 0 {
@@ -145,14 +147,19 @@ impl Batch {
         Ok((self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX).then_some(failure))
     }
 
-    /// Those that were not begun are due again later; it counts as no attempt of theirs.
-    async fn put_off(&mut self, worker: &Worker, claims: &[DetailClaim], failure: &Failure) -> Result<(), StoreError> {
+    /// Those that were not begun are due again after the delay that is returned; it counts as no attempt of theirs.
+    async fn put_off(
+        &mut self,
+        worker: &Worker,
+        claims: &[DetailClaim],
+        failure: &Failure,
+    ) -> Result<Duration, StoreError> {
         let delay = delay_for_others(failure, rand::random()).unwrap_or_default();
         let reason = format!("not begun: {failure}");
         worker.store().put_off_details(claims, delay, &reason).await?;
         self.put_off = claims.len();
         self.first_failure.get_or_insert(Verdict::RetryAfter { delay, reason, counted: Counted::Nothing });
-        Ok(())
+        Ok(delay)
     }
 
     fn outcome(self, rest: &[KillmailId]) -> Outcome {
