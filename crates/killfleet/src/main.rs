@@ -32,7 +32,7 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Run the whole fleet in this process, with its database in a file: no servers are needed.
     ///
-    /// SIGTERM and SIGINT stop it in two steps: it begins nothing more, finishes what it has, and exits with 0 (with 1 if
+    /// SIGTERM, SIGINT and SIGHUP stop it in two steps: it begins nothing more, finishes what it has, and exits with 0 (with 1 if
     /// the grace time ran out); a second signal cuts.
     Standalone(Box<commands::standalone::Arguments>),
     /// Bring the database to the schema of this version.

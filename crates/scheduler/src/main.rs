@@ -27,7 +27,7 @@ const CONNECTIONS: u32 = 2;
 #[derive(Parser)]
 #[command(name = NAME, version)]
 struct Arguments {
-    /// Tick again after this long, until SIGTERM or SIGINT; without it, tick once and exit.
+    /// Tick again after this long, until SIGTERM, SIGINT or SIGHUP; without it, tick once and exit.
     #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     every: Option<Duration>,
     #[command(flatten)]

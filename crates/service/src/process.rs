@@ -37,7 +37,7 @@ pub enum Exit {
 
 /// Runs `body` to its end and turns what comes of it into an exit code.
 ///
-/// The body gets the [`Stop`] that the first SIGTERM or SIGINT triggers. It should resolve its settings before it logs
+/// The body gets the [`Stop`] that the first SIGTERM, SIGINT or SIGHUP triggers. It should resolve its settings before it logs
 /// anything, so that a mistake in them is the only line on stderr.
 pub fn run<F, Fut>(process: Process, body: F) -> ExitCode
 where

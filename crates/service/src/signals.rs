@@ -1,4 +1,4 @@
-//! Stopping in two steps: the first SIGTERM or SIGINT asks, the second one cuts.
+//! Stopping in two steps: the first SIGTERM, SIGINT or SIGHUP asks, the second one cuts.
 
 use std::{io, process};
 
@@ -14,23 +14,27 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Cancelled by the first SIGTERM or SIGINT.
+    /// Cancelled by the first SIGTERM, SIGINT or SIGHUP.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
 }
 
-/// The two signals that people and service managers send to stop a process.
+/// The signals that people, service managers and terminals that close send to stop a process.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// None for who was started with `nohup`, and is to outlive its terminal.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     /// From here on the signals no longer end the process by themselves.
     pub(crate) fn install() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let hang_up = if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hang_up })
     }
 
     /// Cancels `stop` at the first signal and ends the process at the second.
@@ -48,6 +52,24 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = hung_up(&mut self.hang_up) => "SIGHUP",
         }
     }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP, the lowest bit of the mask, was ignored when we were started. Where the system does not tell, it is
+/// taken for ignored: then it does what it always did.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 == 1)
 }

@@ -9,11 +9,15 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use serde_json::Value;
 
 /// `cargo test` builds the examples beside the tests; a run of this file alone (`--test frame`) does not.
-fn frame() -> Command {
+fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program: PathBuf = test.parent().unwrap().with_file_name("examples").join("frame");
+    let program = test.parent().unwrap().with_file_name("examples").join("frame");
     assert!(program.exists(), "{} is missing: run `cargo build -p service --examples`", program.display());
-    let mut command = Command::new(program);
+    program
+}
+
+fn frame() -> Command {
+    let mut command = Command::new(program());
     command.env_clear().stdin(Stdio::null());
     command
 }
@@ -33,7 +37,11 @@ struct Running {
 
 impl Running {
     fn start(ending: &str) -> Self {
-        let mut child = frame().arg(ending).stderr(Stdio::piped()).spawn().unwrap();
+        Self::spawn(frame().arg(ending))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut running = Self { child, stderr };
         running.wait_for("working");
@@ -164,6 +172,29 @@ fn the_first_signal_drains() {
     let (code, said) = running.end();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("the grace time ran out"), "{said}");
+}
+
+/// Perl, because a shell cannot undo that a signal is ignored, and we may be run with one that is.
+fn with_hang_up(disposition: &str) -> Running {
+    let script = format!("$SIG{{HUP}} = '{disposition}'; exec {{ $ARGV[0] }} @ARGV or die");
+    let mut perl = Command::new("perl");
+    Running::spawn(perl.args(["-e", &script]).arg(program()).arg("drain").stdin(Stdio::null()))
+}
+
+#[test]
+fn a_terminal_that_closes_drains_unless_the_process_is_to_outlive_it() {
+    let running = with_hang_up("DEFAULT");
+    running.send("-HUP");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("SIGHUP") && said.contains("drained"), "{said}");
+
+    let running = with_hang_up("IGNORE");
+    running.send("-HUP");
+    running.send("-TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("SIGTERM") && !said.contains("SIGHUP"), "{said}");
 }
 
 #[test]

@@ -63,10 +63,12 @@ impl StoreError {
         let reason = match self {
             Self::Database { source, .. } if class == FailureClass::Configuration => {
                 let check = match sqlite_code(source) {
-                    Some(_) => "that the file is a database of killfleet which this user may read and write",
-                    None => "user, password and database",
+                    Some(_) => {
+                        "KILLFLEET_DATABASE_URL: the file must be a database of killfleet that this user may write"
+                    }
+                    None => "user, password and database in KILLFLEET_DATABASE_URL",
                 };
-                format!("{self}: {source}: check {check} in KILLFLEET_DATABASE_URL")
+                format!("{self}: {source}: check {check}")
             }
             Self::Database { source, .. } => format!("{self}: {source}"),
             Self::File { source, .. } => format!("{self}: {source}: check the path in KILLFLEET_DATABASE_URL"),

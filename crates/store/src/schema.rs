@@ -11,6 +11,11 @@ use crate::{Face, Store, StoreError};
 /// The database is not at the version that this build was made for.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SchemaMismatch {
+    #[error(
+        "the file in KILLFLEET_DATABASE_URL holds the tables of another program, and none of killfleet: give killfleet a \
+         file of its own"
+    )]
+    Foreign,
     #[error("the database lacks migration {version} ({description}): run `killfleet migrate`")]
     Missing { version: i64, description: String },
     #[error(

@@ -17,6 +17,7 @@ use sqlx::{ConnectOptions, Connection};
 use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::StoreError;
+use crate::schema::SchemaMismatch;
 
 /// How long a statement waits for another process that is just writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,17 +49,16 @@ impl SqliteFile {
         let doing = "opening the database";
         // From the root on: SQLite would take a name that begins with `file:` for a URI, and another file for it.
         let path = path::absolute(path).map_err(|error| StoreError::during(doing)(error.into()))?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(false)
+        let plain = SqliteConnectOptions::new().filename(&path).create_if_missing(false).disable_statement_logging();
+        refuse_foreign(&plain).await?;
+        let options = plain
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             // On macOS a plain sync leaves it to the drive when it writes. Elsewhere this changes nothing.
             .pragma("fullfsync", "on")
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
-            .pragma("journal_size_limit", LOG_BYTES_KEPT.to_string())
-            .disable_statement_logging();
+            .pragma("journal_size_limit", LOG_BYTES_KEPT.to_string());
         let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::during(doing))?;
         // A file that may only be read is opened all the same, and would fail at the first write: so this is one.
         let mut trial = writer.begin_with("begin immediate").await.map_err(StoreError::during(doing))?;
@@ -82,6 +82,21 @@ impl SqliteFile {
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// Another program's file stays as it is: already the way in which we keep its log would change it. What cannot be looked
+/// into is refused, with its reason, by what comes after this.
+async fn refuse_foreign(plain: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let Ok(mut connection) = plain.clone().read_only(true).connect().await else { return Ok(()) };
+    let is_foreign = "select exists (select 1 from sqlite_schema)
+                         and not exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
+    let is_foreign: sqlx::Result<bool> = sqlx::query_scalar(is_foreign).fetch_one(&mut connection).await;
+    // Whatever closing it has to say, nothing was written.
+    let _ = connection.close().await;
+    match is_foreign {
+        Ok(true) => Err(SchemaMismatch::Foreign.into()),
+        _ => Ok(()),
     }
 }
 

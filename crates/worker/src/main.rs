@@ -19,7 +19,7 @@ const NAME: &str = "killfleet-worker";
 
 /// Refreshes tokens, walks killmail lists, fetches and stores killmails.
 ///
-/// Every setting is a flag and an environment variable. SIGTERM and SIGINT stop it in two steps: it takes no more
+/// Every setting is a flag and an environment variable. SIGTERM, SIGINT and SIGHUP stop it in two steps: it takes no more
 /// work, finishes what it has, and exits with 0 (with 1 if the grace time ran out); a second signal cuts.
 #[derive(Parser)]
 #[command(name = NAME, version)]

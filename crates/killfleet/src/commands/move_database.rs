@@ -14,12 +14,11 @@ use domain::Failure;
 use secrecy::SecretString;
 use service::settings::{DatabaseAddress, MoveAddressArgs, TokenKeyArgs, names};
 use service::{ConfigurationError, Exit, Stop, classed};
-use store::alone::Alone;
 use store::carry::{BATCH_ROWS, Carried, CarryError, Refusal};
 use store::{Keyring, Store};
 
 use self::progress::MoveProgress;
-use super::{CONNECTIONS, from_store};
+use super::{CONNECTIONS, alone, from_store};
 use crate::NAME;
 
 #[derive(Args)]
@@ -39,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let from = arguments.addresses.resolve_from()?;
     if arguments.take_back {
-        let _alone = Alone::claim(&from)?;
+        let _alone = alone(&from)?;
         let source = open(&from).await?;
         let said = take_back(&source, &from).await?;
         source.close().await;
@@ -51,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
         Keyring::parse(&arguments.token_key.resolve()?).map_err(|error| TokenKeyArgs::malformed(error.to_string()))?;
 
     // Until the end: what is carried must not change meanwhile.
-    let _alone = Alone::claim(&from)?;
+    let _alone = alone(&from)?;
     let destination = connect(&to).await?;
     let source = open(&from).await?;
     let mut progress = MoveProgress::new(arguments.json);

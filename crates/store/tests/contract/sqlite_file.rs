@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::FailureClass;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::{ConnectOptions as _, Connection as _};
 use store::due::DueFilter;
 use store::{Store, StoreError};
 
@@ -19,6 +20,7 @@ contract![
     a_file_that_is_there_is_taken_as_it_is,
     a_file_that_is_not_there_is_not_created_by_who_only_connects,
     what_is_no_database_is_refused_and_left_alone,
+    the_file_of_another_program_is_refused_and_not_changed_in_a_single_byte,
     what_cannot_be_written_is_refused_by_whoever_may_not_write_it,
     a_folder_that_cannot_be_made_is_refused,
     a_commit_is_in_the_log_beside_the_file_when_it_is_answered,
@@ -102,6 +104,21 @@ async fn what_is_no_database_is_refused_and_left_alone(database: Database) {
     }
     assert_eq!(fs::read(&text).unwrap(), before);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+async fn the_file_of_another_program_is_refused_and_not_changed_in_a_single_byte(database: Database) {
+    let path = beside(&database, "bookmarks.db");
+    let options = sqlx_sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut theirs = options.connect().await.unwrap();
+    sqlx::query("create table bookmarks (url text)").execute(&mut theirs).await.unwrap();
+    theirs.close().await.unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_is_a_matter_of_settings(Store::connect(&url(&path), PROCESS, 1).await, "to connect");
+    assert_is_a_matter_of_settings(Store::connect_unchecked(&url(&path), PROCESS, 1).await, "to migrate");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let beside_it = fs::read_dir(path.parent().unwrap()).unwrap();
+    let ours = beside_it.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("bookmarks"));
+    assert_eq!(ours.count(), 1, "no log beside it either");
 }
 
 async fn what_cannot_be_written_is_refused_by_whoever_may_not_write_it(database: Database) {
