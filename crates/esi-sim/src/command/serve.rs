@@ -13,11 +13,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
+use crate::clock;
 use crate::faces;
 use crate::faces::simulator::Simulator;
 use crate::model::Model;
 use crate::model::fault::Fault;
-use crate::model::settings::{Issuer, Rotation, Settings};
+use crate::model::settings::Settings;
+use crate::model::sso_settings::{Algorithm, ClientAuth, Issuer, Replay, Rotation, SsoSettings};
 use crate::model::world::WorldSize;
 
 /// Serve ESI, SSO and the control routes on one port.
@@ -62,6 +64,24 @@ pub(super) struct Serve {
     /// What a refresh does with the refresh token.
     #[arg(long, value_enum, default_value_t = Rotation::Never)]
     rotation: Rotation,
+    /// How long a consumed refresh token goes on working, with --rotation=always-kill-old.
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=86_400_000))]
+    grace_seconds: u32,
+    /// What else happens when a consumed refresh token is shown again; it is refused in any case.
+    #[arg(long, value_enum, default_value_t = Replay::Refuse)]
+    replay: Replay,
+    /// Life of a login, however often it is refreshed. Without it, for ever.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=86_400_000))]
+    absolute_lifetime_seconds: Option<u32>,
+    /// Life of a refresh token since it was given out or last renewed. Without it, for ever.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=86_400_000))]
+    sliding_lifetime_seconds: Option<u32>,
+    /// How the application must say its secret.
+    #[arg(long, value_enum, default_value_t = ClientAuth::Any)]
+    client_auth: ClientAuth,
+    /// With which key access tokens are signed.
+    #[arg(long, value_enum, default_value_t = Algorithm::Rs256)]
+    algorithm: Algorithm,
     /// The claim `iss` of access tokens.
     #[arg(long, value_enum, default_value_t = Issuer::Url)]
     issuer: Issuer,
@@ -105,7 +125,7 @@ impl Serve {
             killmails: self.killmails,
             real_killmails: !self.no_real_killmails,
         };
-        let mut model = Model::begin(self.settings(), self.seed, size);
+        let mut model = Model::begin(clock::now(), self.settings(), self.seed, size);
         if let Some(path) = &self.faults {
             let faults = read_faults(path).map_err(|error| Failure::Usage(format!("error: --faults: {error:#}")))?;
             model.replace_faults(faults).map_err(|error| Failure::Usage(format!("error: --faults: {error}")))?;
@@ -119,13 +139,25 @@ impl Serve {
             list_ttl_seconds: self.list_ttl_seconds,
             window_seconds: self.window_seconds,
             error_limit_window_seconds: self.error_limit_window_seconds,
-            expires_in_seconds: self.expires_in_seconds,
             client_id: self.client_id.clone(),
             client_secret: self.client_secret.clone(),
-            rotation: self.rotation,
-            issuer: self.issuer,
             bucketed_errors_count: self.bucketed_errors_count,
             token_parallel_limit: self.token_parallel_limit,
+            sso: self.sso_settings(),
+        }
+    }
+
+    fn sso_settings(&self) -> SsoSettings {
+        SsoSettings {
+            expires_in_seconds: self.expires_in_seconds,
+            rotation: self.rotation,
+            grace_seconds: self.grace_seconds,
+            replay: self.replay,
+            absolute_lifetime_seconds: self.absolute_lifetime_seconds,
+            sliding_lifetime_seconds: self.sliding_lifetime_seconds,
+            client_auth: self.client_auth,
+            issuer: self.issuer,
+            algorithm: self.algorithm,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::route::Target;
 use super::simulator::Simulator;
 use crate::clock;
 use crate::model::fault::Action;
+use crate::model::fault_board::Bite;
 use crate::model::{Answer, Delivery, Request, Route};
 
 /// The token form is some hundred bytes long; more than this is no form.
@@ -40,6 +41,9 @@ pub async fn exchange(
         _ => {}
     }
     let answer = simulator.model().answer(clock::now(), &request, &arrival);
+    if let Some(Bite { fault_id, action: Action::HoldAnswer }) = &arrival.bite {
+        simulator.wait_until_removed(*fault_id).await;
+    }
 
     if simulator.prints_exchanges() {
         let fault = arrival.bite.as_ref().map_or("", |bite| bite.action.name());

@@ -32,6 +32,9 @@ impl Target<'_> {
         if let Some(rest) = path.strip_prefix("/v2/oauth/").or_else(|| path.strip_prefix("/oauth/")) {
             return self.oauth_call(rest);
         }
+        if path == "/oauth2/validate" && self.method == Method::GET {
+            return Call::Validate;
+        }
         if let Some(document) = path.strip_prefix("/.well-known/") {
             let is_known = matches!(document, "oauth-authorization-server" | "openid-configuration");
             return match is_known && self.method == Method::GET {
@@ -43,11 +46,12 @@ impl Target<'_> {
     }
 
     fn oauth_call(&self, rest: &str) -> Call {
-        match (self.method, rest) {
-            (&Method::POST, "token") if self.path.starts_with("/v2/") => {
-                Call::Token { content_type: self.content_type.clone(), body: self.body.clone() }
-            }
-            (&Method::GET, "jwks") if !self.path.starts_with("/v2/") => Call::Jwks,
+        let (content_type, body) = (self.content_type.clone(), self.body.clone());
+        match (self.method, rest, self.path.starts_with("/v2/")) {
+            (&Method::GET, "authorize", true) => Call::Authorize { query: self.query.unwrap_or_default().to_owned() },
+            (&Method::POST, "token", true) => Call::Token { content_type, body },
+            (&Method::POST, "revoke", true) => Call::Revoke { content_type, body },
+            (&Method::GET, "jwks", false) => Call::Jwks,
             _ => Call::UnknownSso,
         }
     }
@@ -108,6 +112,11 @@ mod tests {
             (Method::POST, "/v2/oauth/token", Route::Token),
             (Method::GET, "/v2/oauth/token", Route::UnknownSso),
             (Method::POST, "/oauth/token", Route::UnknownSso),
+            (Method::GET, "/v2/oauth/authorize", Route::Authorize),
+            (Method::POST, "/v2/oauth/authorize", Route::UnknownSso),
+            (Method::POST, "/v2/oauth/revoke", Route::Revoke),
+            (Method::GET, "/oauth2/validate", Route::Validate),
+            (Method::POST, "/oauth2/validate", Route::UnknownEsi),
             (Method::GET, "/oauth/jwks", Route::Jwks),
             (Method::GET, "/.well-known/oauth-authorization-server", Route::Discovery),
             (Method::GET, "/.well-known/openid-configuration", Route::Discovery),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::character::Character;
 use super::ids::CharacterId;
 use super::settings::Settings;
-use super::signing_key::{KEY_ID, SigningKey};
+use super::signing_keys::{RSA_KEY_ID, SigningKeys};
 
 /// The scope of the characters' lists.
 pub const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
@@ -27,7 +27,7 @@ pub enum Bearer {
     Valid(AccessToken),
 }
 
-/// The claims that ESI uses.
+/// The claims that ESI and SSO use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// The character of the token.
@@ -36,28 +36,35 @@ pub struct AccessToken {
     pub client_id: String,
     /// Its scopes.
     pub scopes: Vec<String>,
+    /// Its own id (`jti`).
+    pub token_id: String,
+    /// What is left of its life.
+    pub expires_in_seconds: i64,
+}
+
+/// A token that was just made.
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// Its id (`jti`).
+    pub token_id: String,
 }
 
 /// A signed token for this character.
 #[must_use]
 pub fn issue(
-    key: &SigningKey,
+    keys: &SigningKeys,
     chance: &mut StdRng,
     now: DateTime<Utc>,
     settings: &Settings,
     character: &Character,
     scopes: &[String],
-) -> String {
+) -> Issued {
     let issued_at = now.timestamp();
-    // `scp` is a string for one scope and a list for several.
-    let scp = match scopes {
-        [only] => json!(only),
-        several => json!(several),
-    };
-    let claims = json!({
-        "scp": scp,
-        "jti": token_id(chance),
-        "kid": KEY_ID,
+    let token_id = token_id(chance);
+    let mut claims = json!({
+        "jti": token_id,
+        "kid": RSA_KEY_ID,
         "sub": format!("CHARACTER:EVE:{}", character.character_id),
         "azp": settings.client_id,
         "tenant": "tranquility",
@@ -67,29 +74,41 @@ pub fn issue(
         "name": character.name,
         "owner": character.owner,
         // One second more than `expires_in` says, as the real SSO does it (1200 and 1199).
-        "exp": issued_at + i64::from(settings.expires_in_seconds) + 1,
+        "exp": issued_at + i64::from(settings.sso.expires_in_seconds) + 1,
         "iat": issued_at,
-        "iss": settings.issuer.claim(),
+        "iss": settings.sso.issuer.claim(),
     });
-    key.sign(&claims.to_string())
+    // `scp` is a string for one scope, a list for several, and absent for none.
+    match scopes {
+        [] => {}
+        [only] => claims["scp"] = json!(only),
+        several => claims["scp"] = json!(several),
+    }
+    Issued { token: keys.sign(settings.sso.algorithm, &claims.to_string()), token_id }
 }
 
 /// Reads an `Authorization` header as ESI does.
 #[must_use]
-pub fn read(key: &SigningKey, now: DateTime<Utc>, authorization: Option<&str>) -> Bearer {
+pub fn read(keys: &SigningKeys, now: DateTime<Utc>, authorization: Option<&str>) -> Bearer {
     let Some(authorization) = authorization else {
         return Bearer::Absent;
     };
     authorization
         .strip_prefix("Bearer ")
-        .and_then(|token| key.open(token))
-        .and_then(|claims| serde_json::from_str(&claims).ok())
-        .and_then(|claims| valid(now, &claims))
+        .and_then(|token| open(keys, now, token))
         .map_or(Bearer::Invalid, Bearer::Valid)
 }
 
+/// The claims of a token that is ours and not over.
+#[must_use]
+pub fn open(keys: &SigningKeys, now: DateTime<Utc>, token: &str) -> Option<AccessToken> {
+    let claims = keys.open(token)?;
+    valid(now, &serde_json::from_str(&claims).ok()?)
+}
+
 fn valid(now: DateTime<Utc>, claims: &Value) -> Option<AccessToken> {
-    if claims["exp"].as_i64()? <= now.timestamp() {
+    let expires_in_seconds = claims["exp"].as_i64()? - now.timestamp();
+    if expires_in_seconds <= 0 {
         return None;
     }
     let character_id = claims["sub"].as_str()?.strip_prefix("CHARACTER:EVE:")?.parse().ok()?;
@@ -102,6 +121,8 @@ fn valid(now: DateTime<Utc>, claims: &Value) -> Option<AccessToken> {
         character_id: CharacterId::from_number(character_id),
         client_id: claims["azp"].as_str()?.to_owned(),
         scopes,
+        token_id: claims["jti"].as_str()?.to_owned(),
+        expires_in_seconds,
     })
 }
 

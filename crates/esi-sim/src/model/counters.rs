@@ -52,6 +52,12 @@ pub struct Requests {
     pub detail: u64,
     /// `/status`.
     pub status: u64,
+    /// SSO's authorize page.
+    pub authorize: u64,
+    /// SSO's revocation route.
+    pub revoke: u64,
+    /// The validation route.
+    pub validate: u64,
     /// SSO's key set.
     pub jwks: u64,
     /// SSO's discovery document.
@@ -68,6 +74,9 @@ impl Requests {
             Route::List => &mut self.list,
             Route::Detail => &mut self.detail,
             Route::Status => &mut self.status,
+            Route::Authorize => &mut self.authorize,
+            Route::Revoke => &mut self.revoke,
+            Route::Validate => &mut self.validate,
             Route::Jwks => &mut self.jwks,
             Route::Discovery => &mut self.discovery,
             Route::UnknownEsi | Route::UnknownSso => &mut self.unknown,

@@ -72,7 +72,9 @@ impl Model {
         } else {
             self.sso_answer(now, request, action)
         };
-        if let Some(action) = action {
+        if let Some(Action::Forge { claims, signature }) = action {
+            answer = self.forge(answer, claims, *signature);
+        } else if let Some(action) = action {
             answer = spoil::spoil(action, request.call.route(), answer);
         }
         if answer.delivery != Delivery::Nothing {
@@ -88,8 +90,11 @@ impl Model {
             return answer;
         }
         match &request.call {
-            Call::Token { content_type, body } => self.refresh(now, request, content_type.as_deref(), body),
-            Call::Jwks => Answer::json(200, self.signing_key.key_set()),
+            Call::Authorize { query } => self.authorize(now, query),
+            Call::Token { content_type, body } => self.token(now, request, content_type.as_deref(), body),
+            Call::Revoke { content_type, body } => self.revoke_token(request, content_type.as_deref(), body),
+            Call::Validate => self.validate(now, request),
+            Call::Jwks => Answer::json(200, self.signing_keys.key_set()),
             Call::Discovery { base_url } => sso::discovery(base_url),
             _ => Answer::empty(404),
         }
@@ -100,7 +105,7 @@ impl Model {
             self.counters.requests_while_error_limited += 1;
             return self.error_limit.refusal(now, request.source);
         }
-        let bearer = access_token::read(&self.signing_key, now, request.authorization.as_deref());
+        let bearer = access_token::read(&self.signing_keys, now, request.authorization.as_deref());
         let bucket = bucket_of(request, &bearer);
         if let Some(key) = &bucket
             && let Some(seconds) = self.buckets.retry_after_seconds(now, key)
@@ -158,8 +163,9 @@ impl Model {
     /// A caller is bound to an `Expires` only if it could read it: not if the answer was lost or spoiled.
     fn remember_expiry(&mut self, request: &Request, action: Option<&Action>, answer: &Answer) {
         let was_whole = answer.delivery == Delivery::Whole && matches!(answer.status, 200 | 304);
-        let was_spoiled =
-            action.is_some_and(|action| !matches!(action, Action::Delay { .. } | Action::Hold | Action::UnknownFields));
+        let was_spoiled = action.is_some_and(|action| {
+            !matches!(action, Action::Delay { .. } | Action::Hold | Action::HoldAnswer | Action::UnknownFields)
+        });
         if let Call::List { character_id, page } = &request.call
             && let Some(page) = page_number(page.as_deref())
             && was_whole

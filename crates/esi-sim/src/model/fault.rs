@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ids::{CharacterId, KillmailId};
 use super::request::Route;
@@ -48,6 +49,12 @@ pub enum Target {
     Detail,
     /// `/status`.
     Status,
+    /// The authorize page of SSO.
+    Authorize,
+    /// The revocation route of SSO.
+    Revoke,
+    /// The validation route.
+    Validate,
     /// The key set of SSO.
     Jwks,
     /// The discovery document of SSO.
@@ -80,6 +87,8 @@ pub enum Action {
     },
     /// The request is worked on when the fault is removed.
     Hold,
+    /// Everything happens at once, and the answer is sent when the fault is removed.
+    HoldAnswer,
     /// No answer, and nothing changes.
     Reset,
     /// Everything happens, and the answer is lost.
@@ -92,10 +101,39 @@ pub enum Action {
     WrongTypes,
     /// Everything happens, and the body has members that nobody knows.
     UnknownFields,
+    /// Everything happens, and the body has other members.
+    Members {
+        /// An object: members in place of others, `null` takes one away.
+        changes: Value,
+    },
+    /// Everything happens, and the access token is not what it should be.
+    Forge {
+        /// An object: claims in place of others, `null` takes one away.
+        #[serde(default)]
+        claims: Value,
+        /// How the token is signed.
+        #[serde(default)]
+        signature: Signature,
+    },
     /// The refresh token is refused, and nothing changes.
     InvalidGrant,
     /// The application is refused, and nothing changes.
     InvalidClient,
+}
+
+/// How a forged access token is signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// As it should be.
+    #[default]
+    Good,
+    /// Not at all: algorithm `none`.
+    Unsigned,
+    /// With a signature that is not of these claims.
+    Wrong,
+    /// By a key that is not published.
+    UnknownKey,
 }
 
 /// What a fault looks at in a request.
@@ -124,8 +162,8 @@ pub enum UnusableFault {
     #[error("fault {0}: the header `{1}` cannot be sent")]
     Header(usize, String),
     /// An answer that only SSO's token route gives.
-    #[error("fault {0}: `invalid_grant` and `invalid_client` need `\"on\":\"token\"`")]
-    TokenOnly(usize),
+    #[error("fault {0}: `{1}` needs `\"on\":\"token\"`")]
+    TokenOnly(usize, &'static str),
 }
 
 impl Fault {
@@ -152,8 +190,10 @@ impl Fault {
                 Some((name, _)) => Err(UnusableFault::Header(place, name.clone())),
                 None => Ok(()),
             },
-            Action::InvalidGrant | Action::InvalidClient if self.on != Target::Token => {
-                Err(UnusableFault::TokenOnly(place))
+            Action::InvalidGrant | Action::InvalidClient | Action::Members { .. } | Action::Forge { .. }
+                if self.on != Target::Token =>
+            {
+                Err(UnusableFault::TokenOnly(place, self.action.name()))
             }
             _ => Ok(()),
         }
@@ -168,12 +208,15 @@ impl Action {
             Self::Answer { .. } => "answer",
             Self::Delay { .. } => "delay",
             Self::Hold => "hold",
+            Self::HoldAnswer => "hold_answer",
             Self::Reset => "reset",
             Self::LostAnswer => "lost_answer",
             Self::Truncate => "truncate",
             Self::Html => "html",
             Self::WrongTypes => "wrong_types",
             Self::UnknownFields => "unknown_fields",
+            Self::Members { .. } => "members",
+            Self::Forge { .. } => "forge",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidClient => "invalid_client",
         }
@@ -187,6 +230,9 @@ impl Target {
             Self::List => route == Route::List,
             Self::Detail => route == Route::Detail,
             Self::Status => route == Route::Status,
+            Self::Authorize => route == Route::Authorize,
+            Self::Revoke => route == Route::Revoke,
+            Self::Validate => route == Route::Validate,
             Self::Jwks => route == Route::Jwks,
             Self::Discovery => route == Route::Discovery,
             Self::Esi => route.is_esi(),
@@ -220,6 +266,10 @@ mod tests {
             r#"{"kind":"answer","status":503,"body":"text","headers":{"Retry-After":"3"}}"#,
             r#"{"kind":"delay","milliseconds":5}"#,
             r#"{"kind":"hold"}"#,
+            r#"{"kind":"hold_answer"}"#,
+            r#"{"kind":"members","changes":{"expires_in":0,"refresh_token":null}}"#,
+            r#"{"kind":"forge","claims":{"sub":"CHARACTER:EVE:1"},"signature":"unknown_key"}"#,
+            r#"{"kind":"forge","signature":"unsigned"}"#,
             r#"{"kind":"reset"}"#,
             r#"{"kind":"lost_answer"}"#,
             r#"{"kind":"truncate"}"#,
@@ -247,6 +297,7 @@ mod tests {
             r#"{"on":"list","do":{"kind":"answer","status":99}}"#,
             r#"{"on":"list","do":{"kind":"answer","status":500,"headers":{"a b":"c"}}}"#,
             r#"{"on":"any","do":{"kind":"invalid_grant"}}"#,
+            r#"{"on":"jwks","do":{"kind":"forge"}}"#,
         ];
         for text in unusable {
             assert!(parse(text).unwrap().check(0).is_err(), "{text}");

@@ -11,6 +11,7 @@ pub mod access_token;
 pub mod answer;
 pub mod buckets;
 pub mod character;
+pub mod codes;
 pub mod counters;
 pub mod error_limit;
 mod esi;
@@ -23,32 +24,35 @@ pub mod http_date;
 pub mod ids;
 pub mod killmail;
 pub mod list_cache;
+pub mod logins;
 pub mod real_killmails;
-pub mod refresh_tokens;
 pub mod request;
 pub mod settings;
-pub mod signing_key;
+pub mod signing_keys;
 mod spoil;
 mod sso;
-mod steering;
+pub mod sso_settings;
+pub mod steering;
 #[cfg(test)]
 mod tests;
 pub mod world;
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use access_token::LIST_SCOPE;
 use buckets::Buckets;
+use codes::Codes;
 use counters::Counters;
 use error_limit::ErrorLimit;
 use fault_board::FaultBoard;
-use ids::CharacterId;
 use list_cache::ListCache;
-use refresh_tokens::RefreshTokens;
-use signing_key::SigningKey;
+use logins::{Login, Logins};
+use signing_keys::SigningKeys;
+use steering::Choice;
 use world::{World, WorldSize};
 
 pub use answer::{Answer, Delivery};
@@ -63,8 +67,11 @@ pub struct Model {
     settings: Settings,
     chance: StdRng,
     world: World,
-    signing_key: SigningKey,
-    refresh_tokens: RefreshTokens,
+    signing_keys: SigningKeys,
+    logins: Logins,
+    codes: Codes,
+    /// What users do on the authorize page; without it they are asked.
+    choice: Option<Choice>,
     lists: ListCache,
     buckets: Buckets,
     error_limit: ErrorLimit,
@@ -76,31 +83,33 @@ pub struct Model {
 impl Model {
     /// Makes the world of a seed and lets every character of it sign in once.
     #[must_use]
-    pub fn begin(settings: Settings, seed: u64, size: WorldSize) -> Self {
+    pub fn begin(now: DateTime<Utc>, settings: Settings, seed: u64, size: WorldSize) -> Self {
         let world = World::generate(seed, size);
         // Another stream of chance than the world's: what happens later must not depend on how large the world is.
         let mut chance = StdRng::seed_from_u64(seed ^ 0x5350_4143_4553_4849);
-        let mut refresh_tokens = RefreshTokens::default();
+        let mut logins = Logins::default();
         for (index, character) in world.characters().enumerate() {
-            let character_id: CharacterId = character.character_id;
+            let login_id = logins.begin(Login::with_secret(now, character.character_id, scopes_of(index)));
             if index == 0 {
-                refresh_tokens.issue_hard_to_encode(&mut chance, character_id, &scopes_of(index));
+                logins.issue_hard_to_encode(&mut chance, now, login_id);
             } else {
-                refresh_tokens.issue(&mut chance, character_id, &scopes_of(index));
+                logins.issue(&mut chance, now, login_id);
             }
         }
         Self {
             lists: ListCache::empty(settings.list_ttl_seconds),
             buckets: Buckets::full(settings.window_seconds),
             error_limit: ErrorLimit::untouched(settings.error_limit_window_seconds),
-            signing_key: SigningKey::fixed(),
+            signing_keys: SigningKeys::fixed(),
+            codes: Codes::default(),
+            choice: None,
             faults: FaultBoard::default(),
             counters: Counters::default(),
             token_calls_in_flight: 0,
             settings,
             chance,
             world,
-            refresh_tokens,
+            logins,
         }
     }
 }

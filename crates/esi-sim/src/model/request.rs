@@ -27,6 +27,20 @@ pub struct Request {
 /// A route with its parameters. No `Debug`: a token call holds its form.
 #[derive(Clone)]
 pub enum Call {
+    /// `GET /v2/oauth/authorize`
+    Authorize {
+        /// The query as it was sent.
+        query: String,
+    },
+    /// `POST /v2/oauth/revoke`
+    Revoke {
+        /// `Content-Type`, whole.
+        content_type: Option<String>,
+        /// The body as text.
+        body: String,
+    },
+    /// `GET /oauth2/validate`
+    Validate,
     /// `POST /v2/oauth/token`
     Token {
         /// `Content-Type`, whole.
@@ -66,8 +80,14 @@ pub enum Call {
 /// A route without its parameters, for counting and for faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Route {
+    /// See [`Call::Authorize`].
+    Authorize,
     /// See [`Call::Token`].
     Token,
+    /// See [`Call::Revoke`].
+    Revoke,
+    /// See [`Call::Validate`].
+    Validate,
     /// See [`Call::List`].
     List,
     /// See [`Call::Detail`].
@@ -89,7 +109,10 @@ impl Call {
     #[must_use]
     pub fn route(&self) -> Route {
         match self {
+            Self::Authorize { .. } => Route::Authorize,
             Self::Token { .. } => Route::Token,
+            Self::Revoke { .. } => Route::Revoke,
+            Self::Validate => Route::Validate,
             Self::List { .. } => Route::List,
             Self::Detail { .. } => Route::Detail,
             Self::Status => Route::Status,

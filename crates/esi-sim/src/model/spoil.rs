@@ -16,6 +16,13 @@ pub(super) fn spoil(action: &Action, route: Route, mut answer: Answer) -> Answer
             answer.body = wrong_shape(route).to_string();
             answer
         }
+        Action::Members { changes } => {
+            if let Ok(mut body) = serde_json::from_str(&answer.body) {
+                merge(&mut body, changes);
+                answer.body = body.to_string();
+            }
+            answer
+        }
         Action::UnknownFields => {
             answer.body = with_unknown_fields(&answer.body);
             answer
@@ -27,6 +34,17 @@ pub(super) fn spoil(action: &Action, route: Route, mut answer: Answer) -> Answer
 /// Whether a fault needs a body, so that a validator of the caller must not lead to a 304.
 pub(super) fn needs_a_body(action: &Action) -> bool {
     matches!(action, Action::Truncate | Action::WrongTypes | Action::UnknownFields)
+}
+
+/// Members in place of others; `null` takes one away.
+pub(super) fn merge(object: &mut Value, changes: &Value) {
+    let (Some(object), Some(changes)) = (object.as_object_mut(), changes.as_object()) else { return };
+    for (name, value) in changes {
+        match value {
+            Value::Null => object.remove(name),
+            value => object.insert(name.clone(), value.clone()),
+        };
+    }
 }
 
 /// A web page, as a proxy in front of the service shows it.
@@ -61,7 +79,10 @@ fn wrong_shape(route: Route) -> Value {
         Route::Detail => json!({ "killmail_id": "one", "killmail_time": 17, "victim": [], "attackers": {} }),
         Route::Jwks => json!({ "keys": "none" }),
         Route::Discovery => json!({ "issuer": 17, "token_endpoint": [] }),
-        Route::Status | Route::UnknownEsi | Route::UnknownSso => json!({ "players": "many" }),
+        Route::Validate => json!({ "client_id": 17, "scopes": "many", "expires_in": "soon" }),
+        Route::Status | Route::Authorize | Route::Revoke | Route::UnknownEsi | Route::UnknownSso => {
+            json!({ "players": "many" })
+        }
     }
 }
 

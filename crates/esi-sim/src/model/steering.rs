@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
+use serde::Deserialize;
 
 use super::Model;
 use super::character::{Character, UnknownCharacter};
@@ -10,11 +11,43 @@ use super::fault::{Fault, UnusableFault};
 use super::generator;
 use super::ids::{CharacterId, KillmailId};
 use super::killmail::Killmail;
+use super::logins::Login;
+use super::sso_settings::SsoSettings;
+
+/// What a user does on the authorize page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Choice {
+    /// Agrees for a character.
+    #[serde(rename = "character_id")]
+    Character(CharacterId),
+    /// Cancels.
+    Deny,
+}
+
+/// What becomes different about a character.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Change {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its owner hash.
+    pub owner: Option<String>,
+    /// The scopes of all its logins.
+    pub scopes: Option<Vec<String>>,
+}
 
 impl Model {
     /// All characters, each with the oldest of its refresh tokens that works.
-    pub fn characters(&self) -> impl Iterator<Item = (&Character, Option<&str>)> {
-        self.world.characters().map(|character| (character, self.refresh_tokens.oldest_live(character.character_id)))
+    pub fn characters(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&Character, Option<&str>)> {
+        self.world
+            .characters()
+            .map(move |character| (character, self.live_refresh_tokens(now, character.character_id).next()))
+    }
+
+    /// The refresh tokens of a character that would be taken now, oldest first.
+    pub fn live_refresh_tokens(&self, now: DateTime<Utc>, character_id: CharacterId) -> impl Iterator<Item = &str> {
+        self.logins.live(now, &self.settings.sso, character_id)
     }
 
     /// All killmails.
@@ -68,18 +101,26 @@ impl Model {
     ///
     /// # Errors
     /// When the character does not exist.
-    pub fn revoke(&mut self, character_id: CharacterId) -> Result<usize, UnknownCharacter> {
+    pub fn revoke(&mut self, now: DateTime<Utc>, character_id: CharacterId) -> Result<usize, UnknownCharacter> {
         self.require(character_id)?;
-        Ok(self.refresh_tokens.revoke(character_id))
+        let live = self.live_refresh_tokens(now, character_id).count();
+        self.logins.revoke_all(character_id);
+        Ok(live)
     }
 
     /// The user signs in once more: a further refresh token.
     ///
     /// # Errors
     /// When the character does not exist.
-    pub fn login(&mut self, character_id: CharacterId, scopes: &[String]) -> Result<String, UnknownCharacter> {
+    pub fn login(
+        &mut self,
+        now: DateTime<Utc>,
+        character_id: CharacterId,
+        scopes: Vec<String>,
+    ) -> Result<String, UnknownCharacter> {
         self.require(character_id)?;
-        Ok(self.refresh_tokens.issue(&mut self.chance, character_id, scopes))
+        let login_id = self.logins.begin(Login::with_secret(now, character_id, scopes));
+        Ok(self.logins.issue(&mut self.chance, now, login_id))
     }
 
     /// The character moves to another account: another owner hash, and its refresh tokens are refused.
@@ -88,10 +129,49 @@ impl Model {
     /// When the character does not exist.
     pub fn transfer(&mut self, character_id: CharacterId) -> Result<String, UnknownCharacter> {
         self.require(character_id)?;
-        self.refresh_tokens.revoke(character_id);
+        self.logins.revoke_all(character_id);
         let owner = generator::owner_hash(&mut self.chance);
         self.world.change_owner(character_id, owner.clone());
         Ok(owner)
+    }
+
+    /// What the next tokens of a character say of it, and what its logins grant; refresh tokens are left as they are.
+    ///
+    /// # Errors
+    /// When the character does not exist.
+    pub fn change(&mut self, character_id: CharacterId, change: Change) -> Result<(), UnknownCharacter> {
+        self.require(character_id)?;
+        if let Some(name) = change.name {
+            self.world.rename(character_id, name);
+        }
+        if let Some(owner) = change.owner {
+            self.world.change_owner(character_id, owner);
+        }
+        if let Some(scopes) = change.scopes {
+            self.logins.change_scopes(character_id, &scopes);
+        }
+        Ok(())
+    }
+
+    /// What users do on the authorize page from now on; `None`: they are asked.
+    pub fn choose(&mut self, choice: Option<Choice>) {
+        self.choice = choice;
+    }
+
+    /// Makes all logins and refresh tokens older.
+    pub fn age_logins(&mut self, seconds: u32) {
+        self.logins.age(seconds);
+    }
+
+    /// How SSO treats logins and tokens.
+    #[must_use]
+    pub fn sso_settings(&self) -> &SsoSettings {
+        &self.settings.sso
+    }
+
+    /// From now on.
+    pub fn replace_sso_settings(&mut self, settings: SsoSettings) {
+        self.settings.sso = settings;
     }
 
     /// An id for one answer of ESI, in the form of a UUID without dashes.

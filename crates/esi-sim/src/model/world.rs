@@ -104,6 +104,13 @@ impl World {
         Ok(killmail_ids)
     }
 
+    /// The character has another name.
+    pub fn rename(&mut self, character_id: CharacterId, name: String) {
+        if let Some(character) = self.characters.get_mut(&character_id) {
+            character.name = name;
+        }
+    }
+
     /// The character moves to another account.
     pub fn change_owner(&mut self, character_id: CharacterId, owner: String) {
         if let Some(character) = self.characters.get_mut(&character_id) {

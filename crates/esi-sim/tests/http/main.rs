@@ -4,11 +4,13 @@
 
 mod binary;
 mod faults;
+mod login;
 mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use esi_sim::clock;
 use esi_sim::faces;
 use esi_sim::faces::simulator::Simulator;
 use esi_sim::model::world::WorldSize;
@@ -28,7 +30,7 @@ struct Sim {
 impl Sim {
     async fn start(settings: Settings) -> Self {
         let size = WorldSize { characters: 5, killmails: 40, real_killmails: true };
-        let simulator = Arc::new(Simulator::of(Model::begin(settings, 1, size), false));
+        let simulator = Arc::new(Simulator::of(Model::begin(clock::now(), settings, 1, size), false));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();

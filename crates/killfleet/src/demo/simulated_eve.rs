@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
+use esi_sim::clock;
 use esi_sim::faces::{self, simulator::Simulator};
 use esi_sim::model::counters::Counters;
 use esi_sim::model::world::WorldSize;
@@ -37,7 +38,7 @@ impl SimulatedEve {
         let settings = Settings::default();
         let (client_id, client_secret) = (settings.client_id.clone(), settings.client_secret.clone().into());
         let size = WorldSize { characters, killmails, real_killmails: true };
-        let simulator = Arc::new(Simulator::of(Model::begin(settings, SEED, size), false));
+        let simulator = Arc::new(Simulator::of(Model::begin(clock::now(), settings, SEED, size), false));
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the simulated EVE")?;
         let url = format!("http://{}", listener.local_addr().context("no port for the simulated EVE")?);
         let mut serving = JoinSet::new();
@@ -52,7 +53,7 @@ impl SimulatedEve {
 
     pub(crate) fn pilots(&self) -> Vec<Pilot> {
         let model = self.simulator.model();
-        let signed_in = model.characters().filter_map(|(character, refresh_token)| {
+        let signed_in = model.characters(clock::now()).filter_map(|(character, refresh_token)| {
             let refresh_token = SecretString::from(refresh_token?.to_owned());
             Some(Pilot { character_id: character.character_id.number(), name: character.name.clone(), refresh_token })
         });
@@ -63,7 +64,7 @@ impl SimulatedEve {
     pub(crate) fn listed_killmails(&self) -> usize {
         let model = self.simulator.model();
         let listed: BTreeSet<_> =
-            model.characters().flat_map(|(character, _)| character.killmail_ids.iter().copied()).collect();
+            model.characters(clock::now()).flat_map(|(character, _)| character.killmail_ids.iter().copied()).collect();
         listed.len()
     }
 

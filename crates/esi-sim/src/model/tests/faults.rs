@@ -1,12 +1,12 @@
 //! What faults change, and what they leave alone.
 
-use super::super::settings::Rotation;
+use super::super::sso_settings::{Rotation, SsoSettings};
 use super::super::{Call, Delivery, Settings};
-use super::{at, json, list_request, model, request};
+use super::{at, json, list_request, model, request, with};
 
 #[test]
 fn a_lost_answer_happened_and_a_reset_did_not() {
-    let mut model = model(Settings { rotation: Rotation::AlwaysKillOld, ..Settings::default() });
+    let mut model = with(SsoSettings { rotation: Rotation::AlwaysKillOld, ..SsoSettings::default() });
     let (_, token) = model.first_character();
     model.put_fault(r#"{"on":"token","times":1,"do":{"kind":"reset"}}"#);
     assert_eq!(model.refresh_with(at(0), &token).delivery, Delivery::Nothing);
@@ -66,13 +66,17 @@ fn a_validator_does_not_save_a_caller_from_a_spoiled_body() {
 fn a_fault_for_one_character_leaves_the_others_alone() {
     let mut model = model(Settings::default());
     let tokens: Vec<_> =
-        model.characters().map(|(character, token)| (character.character_id, token.unwrap().to_owned())).collect();
+        model.characters(at(0)).map(|(character, token)| (character.character_id, token.unwrap().to_owned())).collect();
     model.put_fault(&format!(r#"{{"on":"token","character_id":{},"do":{{"kind":"invalid_grant"}}}}"#, tokens[1].0));
     let statuses: Vec<u16> = tokens.iter().map(|(_, token)| model.refresh_with(at(0), token).status).collect();
     assert_eq!(statuses, [200, 400, 200, 200, 200]);
     model.put_fault(r#"{"on":"token","do":{"kind":"invalid_client"}}"#);
     assert_eq!(model.refresh_with(at(0), &tokens[0].1).status, 401);
-    assert_eq!(model.refresh_tokens.oldest_live(tokens[1].0), Some(tokens[1].1.as_str()), "the state is untouched");
+    assert_eq!(
+        model.live_refresh_tokens(at(0), tokens[1].0).next(),
+        Some(tokens[1].1.as_str()),
+        "the state is untouched"
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn fifteen_full_lists_or_thirty_unchanged_ones_fit_into_a_window() {
 #[test]
 fn each_character_has_its_own_bucket_and_details_have_one_for_the_address() {
     let mut model = model(Settings { window_seconds: 10, ..Settings::default() });
-    let ids: Vec<_> = model.characters().map(|(character, _)| character.character_id).collect();
+    let ids: Vec<_> = model.characters(at(0)).map(|(character, _)| character.character_id).collect();
     for character_id in &ids[..2] {
         let bearer = model.sign_in(at(0), *character_id);
         let answer = model.ask(at(0), &list_request(*character_id, &bearer, None));

@@ -105,11 +105,11 @@ fn a_caller_that_got_no_answer_may_ask_again() {
 fn only_a_good_token_of_the_same_character_reads_a_list() {
     let mut model = model(Settings::default());
     let mut characters =
-        model.characters().map(|(character, _)| character.character_id).collect::<Vec<_>>().into_iter();
+        model.characters(at(0)).map(|(character, _)| character.character_id).collect::<Vec<_>>().into_iter();
     let (mine, other) = (characters.next().unwrap(), characters.next().unwrap());
     let bearer = model.sign_in(at(0), mine);
     let without = Request { authorization: None, ..list_request(mine, "", None) };
-    let scopeless = model.login(mine, &["esi-skills.read_skills.v1".to_owned()]).unwrap();
+    let scopeless = model.login(at(0), mine, vec!["esi-skills.read_skills.v1".to_owned()]).unwrap();
     let scopeless = json(&model.refresh_with(at(0), &scopeless))["access_token"].as_str().unwrap().to_owned();
     let cases = [
         (at(0), without, 401, r#"{"error":"Unauthorized - No token provided"}"#),

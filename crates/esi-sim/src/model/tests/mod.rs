@@ -1,16 +1,21 @@
 //! The model in time: what happens over many requests. No test here waits; time is a number.
 
+mod authorize;
 mod faults;
 mod limits;
 mod lists;
+mod logins;
 mod refresh;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::ids::CharacterId;
+use super::sso_settings::SsoSettings;
 use super::world::WorldSize;
 use super::{Answer, Call, Model, Request, Settings};
 
@@ -25,7 +30,11 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn model(settings: Settings) -> Model {
-    Model::begin(settings, 1, SIZE)
+    Model::begin(at(0), settings, 1, SIZE)
+}
+
+fn with(sso: SsoSettings) -> Model {
+    model(Settings { sso, ..Settings::default() })
 }
 
 fn request(call: Call) -> Request {
@@ -43,6 +52,11 @@ fn json(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
+/// A part of a JWT.
+fn decoded(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
 impl Model {
     /// A whole exchange without a pause.
     fn ask(&mut self, now: DateTime<Utc>, request: &Request) -> Answer {
@@ -55,7 +69,7 @@ impl Model {
     }
 
     fn first_character(&self) -> (CharacterId, String) {
-        let (character, token) = self.characters().next().unwrap();
+        let (character, token) = self.characters(at(0)).next().unwrap();
         (character.character_id, token.unwrap().to_owned())
     }
 
@@ -65,7 +79,7 @@ impl Model {
 
     /// `Authorization` with a fresh access token of a character.
     fn sign_in(&mut self, now: DateTime<Utc>, character_id: CharacterId) -> String {
-        let token = self.refresh_tokens.oldest_live(character_id).unwrap().to_owned();
+        let token = self.live_refresh_tokens(now, character_id).next().unwrap().to_owned();
         let answer = self.refresh_with(now, &token);
         format!("Bearer {}", json(&answer)["access_token"].as_str().unwrap())
     }

@@ -1,17 +1,13 @@
 //! The refresh grant: rotation, refusals, and what the access token says.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::super::settings::{Issuer, Rotation};
+use super::super::sso_settings::{Issuer, Rotation, SsoSettings};
 use super::super::{Answer, Call, Request, Settings};
-use super::{at, json, model, refresh_request};
+use super::{at, decoded, json, model, refresh_request, with};
 
 fn claims(answer: &Answer) -> Value {
-    let token = json(answer)["access_token"].as_str().unwrap().to_owned();
-    let claims = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    decoded(json(answer)["access_token"].as_str().unwrap().split('.').nth(1).unwrap())
 }
 
 fn description(answer: &Answer) -> String {
@@ -20,7 +16,7 @@ fn description(answer: &Answer) -> String {
 
 #[test]
 fn an_access_token_carries_all_claims() {
-    let mut model = model(Settings { issuer: Issuer::UrlWithSlash, ..Settings::default() });
+    let mut model = with(SsoSettings { issuer: Issuer::UrlWithSlash, ..SsoSettings::default() });
     let (character_id, token) = model.first_character();
     let answer = model.refresh_with(at(0), &token);
     assert_eq!(answer.status, 200);
@@ -42,7 +38,7 @@ fn an_access_token_carries_all_claims() {
 #[test]
 fn several_scopes_are_a_list() {
     let mut model = model(Settings::default());
-    let token = model.characters().nth(4).unwrap().1.unwrap().to_owned();
+    let token = model.characters(at(0)).nth(4).unwrap().1.unwrap().to_owned();
     let answer = model.refresh_with(at(0), &token);
     assert_eq!(claims(&answer)["scp"].as_array().unwrap().len(), 2);
 }
@@ -51,7 +47,7 @@ fn several_scopes_are_a_list() {
 fn rotation_has_three_modes() {
     let cases = [(Rotation::Never, true, 200), (Rotation::Always, false, 200), (Rotation::AlwaysKillOld, false, 400)];
     for (rotation, keeps, status_of_old) in cases {
-        let mut model = model(Settings { rotation, ..Settings::default() });
+        let mut model = with(SsoSettings { rotation, ..SsoSettings::default() });
         let (character_id, old) = model.first_character();
         let new = json(&model.refresh_with(at(0), &old))["refresh_token"].as_str().unwrap().to_owned();
         assert_eq!(new == old, keeps, "{rotation:?}");
@@ -108,20 +104,20 @@ fn what_is_wrong_with_the_application_is_told_apart() {
 fn revocation_and_transfer_end_every_refresh_token_of_the_character() {
     let mut model = model(Settings::default());
     let (character_id, first) = model.first_character();
-    let second = model.login(character_id, &["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
+    let second = model.login(at(0), character_id, vec!["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
     assert_eq!(model.refresh_with(at(0), &first).status, 200);
     let owner_before = claims(&model.refresh_with(at(0), &second))["owner"].clone();
-    assert_eq!(model.revoke(character_id).unwrap(), 2);
+    assert_eq!(model.revoke(at(0), character_id).unwrap(), 2);
     for token in [&first, &second] {
         let answer = model.refresh_with(at(1), token);
         assert_eq!(answer.status, 400);
         assert_eq!(description(&answer), "Invalid refresh token. Character grant missing/expired.");
     }
-    let third = model.login(character_id, &["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
+    let third = model.login(at(0), character_id, vec!["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
     assert_eq!(claims(&model.refresh_with(at(2), &third))["owner"], owner_before);
     model.transfer(character_id).unwrap();
     assert_eq!(model.refresh_with(at(3), &third).status, 400);
-    let fourth = model.login(character_id, &["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
+    let fourth = model.login(at(0), character_id, vec!["esi-killmails.read_killmails.v1".to_owned()]).unwrap();
     assert_ne!(claims(&model.refresh_with(at(4), &fourth))["owner"], owner_before);
 }
 

@@ -1,12 +1,16 @@
 //! The control routes below `/sim`: how a test steers the simulator and asks what it saw.
 //!
 //! The rule: they are neither counted nor faulted, and their JSON is a contract with tests and scripts.
+//!
+//! Here stand world, counters and faults; [`sso`] has what concerns logins.
+
+mod sso;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -15,7 +19,6 @@ use serde_json::json;
 
 use crate::clock;
 use crate::faces::simulator::Simulator;
-use crate::model::access_token::LIST_SCOPE;
 use crate::model::fault::Fault;
 use crate::model::ids::{CharacterId, KillmailId};
 use crate::model::killmail::Killmail;
@@ -26,14 +29,12 @@ type Shared = State<Arc<Simulator>>;
 pub fn routes() -> Router<Arc<Simulator>> {
     Router::new()
         .route("/characters", get(characters))
-        .route("/characters/{character_id}/login", post(login))
-        .route("/characters/{character_id}/revoke", post(revoke))
-        .route("/characters/{character_id}/transfer", post(transfer))
         .route("/counters", get(counters))
         .route("/counters/reset", post(reset_counters))
         .route("/faults", get(faults).put(replace_faults).delete(remove_faults))
         .route("/killmails", post(add_killmails))
         .route("/truth", get(truth))
+        .merge(sso::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such control route" }))) })
 }
 
@@ -59,7 +60,7 @@ struct CharacterLine {
 
 async fn characters(State(simulator): Shared) -> Json<Vec<CharacterLine>> {
     let model = simulator.model();
-    let lines = model.characters().map(|(character, refresh_token)| CharacterLine {
+    let lines = model.characters(clock::now()).map(|(character, refresh_token)| CharacterLine {
         character_id: character.character_id,
         name: character.name.clone(),
         refresh_token: refresh_token.map(str::to_owned),
@@ -83,7 +84,7 @@ struct ListLine {
 
 async fn truth(State(simulator): Shared) -> Json<Truth> {
     let model = simulator.model();
-    let lists = model.characters().map(|(character, _)| ListLine {
+    let lists = model.characters(clock::now()).map(|(character, _)| ListLine {
         character_id: character.character_id,
         killmail_ids: character.killmail_ids.iter().copied().collect(),
     });
@@ -126,36 +127,6 @@ async fn add_killmails(State(simulator): Shared, body: Bytes) -> Result<Json<Vec
     let fights: Fights = parse(&body)?;
     let killmail_ids = simulator.model().fight(clock::now(), &fights.character_ids, fights.count);
     killmail_ids.map(Json).map_err(not_found)
-}
-
-async fn revoke(State(simulator): Shared, Path(character_id): Path<CharacterId>) -> Result<Response, Refusal> {
-    let revoked = simulator.model().revoke(character_id).map_err(not_found)?;
-    Ok(Json(json!({ "revoked": revoked })).into_response())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Login {
-    scopes: Vec<String>,
-}
-
-/// The body is optional; without it the login grants the scope of the lists.
-async fn login(
-    State(simulator): Shared,
-    Path(character_id): Path<CharacterId>,
-    body: Bytes,
-) -> Result<Response, Refusal> {
-    let login = match body.is_empty() {
-        true => Login { scopes: vec![LIST_SCOPE.to_owned()] },
-        false => parse(&body)?,
-    };
-    let refresh_token = simulator.model().login(character_id, &login.scopes).map_err(not_found)?;
-    Ok(Json(json!({ "refresh_token": refresh_token })).into_response())
-}
-
-async fn transfer(State(simulator): Shared, Path(character_id): Path<CharacterId>) -> Result<Response, Refusal> {
-    let owner = simulator.model().transfer(character_id).map_err(not_found)?;
-    Ok(Json(json!({ "owner": owner })).into_response())
 }
 
 fn parse<'body, T: Deserialize<'body>>(body: &'body [u8]) -> Result<T, Refusal> {
