@@ -15,6 +15,7 @@ use store::{Keyring, Store};
 use worker::refresh::Refresher;
 
 use crate::commands::from_store;
+use crate::moved::refuse_moved;
 
 /// A login that was stored.
 pub(super) struct SignedIn {
@@ -44,7 +45,9 @@ impl fmt::Display for SignedIn {
 
 pub(super) async fn finish(refresher: &Refresher, sign_in: &SignIn, code: &SecretString) -> anyhow::Result<SignedIn> {
     let (store, sso) = (refresher.store(), refresher.sso());
-    // Before the code is used up: what `expires_in` counts from, and a database that is away is noticed.
+    // Before the code is used up: a database that is away is noticed, or a file that was moved meanwhile; and `expires_in`
+    // counts from here.
+    refuse_moved(store).await?;
     let sent_at = store.now().await.map_err(from_store)?;
     let nothing_stored = "nothing was stored";
     let grant = sso.exchange_code(sign_in, code).await.map_err(|error| classed(error.failure()));
