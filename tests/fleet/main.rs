@@ -20,6 +20,7 @@ mod health_listener;
 mod killed_worker;
 mod lanes;
 mod lists_that_are_wrong;
+mod login;
 mod missing_tokens;
 mod moved;
 mod oracle_itself;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Fleet, On, Process, TemporaryFolder, World, fleet};
+use crate::harness::{Fleet, On, Process, TemporaryFolder, World, fleet, free_port};
 
 #[test]
 fn a_fleet_goes_on_where_the_file_has_ended_and_nothing_is_asked_for_again() {
@@ -34,7 +34,8 @@ fn a_fleet_goes_on_where_the_file_has_ended_and_nothing_is_asked_for_again() {
         assert!(again["finished_at"].is_string(), "{again}");
 
         // The file is nobody's any more.
-        for process in [fleet.standalone(&["--drain"]), fleet.add(pilots[0].character_id, "another-token")] {
+        let login = fleet.killfleet(&["login", "--print-url", "--port", &free_port().to_string()]);
+        for process in [fleet.standalone(&["--drain"]), fleet.add(pilots[0].character_id, "another-token"), login] {
             let refused = on_file(process).await.with_code(1);
             let line = refused.stderr.last().expect("it says why");
             assert!(line.contains("was moved to 127.0.0.1") && line.contains("--take-back"), "{line}");

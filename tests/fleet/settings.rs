@@ -40,6 +40,9 @@ fn table() -> Vec<(&'static str, Vec<&'static str>, &'static [usize], bool)> {
         ("KILLFLEET_SSO_URL", vec!["sso", "http://login.eveonline.com"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_TOKEN_URL", vec!["http://login.eveonline.com/token"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_JWKS_URL", vec!["keys"], &[0, 2, 3], false),
+        ("KILLFLEET_SSO_AUTHORIZE_URL", vec!["http://login.eveonline.com/authorize"], &[0, 2, 3], false),
+        // The last one contradicts the secret that is set.
+        ("KILLFLEET_SSO_CLIENT_AUTH", vec!["digest", "none"], &[0, 2, 3], false),
         ("KILLFLEET_TOKEN_BUFFER", vec!["5", "soon", "-5m", "1h"], &[1, 2, 3], false),
         ("KILLFLEET_SSO_CONCURRENCY", vec!["0", "21", "many"], &[0, 2, 3], false),
         ("KILLFLEET_LISTEN", vec!["9464", "localhost", "127.0.0.1:port"], &[1, 2, 3], false),

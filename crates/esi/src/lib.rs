@@ -4,7 +4,7 @@
 //! or an error that says what to do next. Nothing here retries, sleeps, stores or reads the wall clock; pacing and
 //! remembering are the worker's.
 //!
-//! Where to start: [`Esi`] has the killmail routes, [`Sso`] refreshes tokens and tells whose they are. Both go through
+//! Where to start: [`Esi`] has the killmail routes, [`Sso`] signs in, refreshes tokens and tells whose they are. Both go through
 //! the one [`Http`]. No secret reaches a `Debug`, an error or a log line: texts of the other side are quoted only
 //! after the tokens that were sent have been cut out of them.
 
@@ -23,7 +23,9 @@ pub use routes::error::{Call, EsiError, EsiErrorKind};
 pub use routes::freshness::Freshness;
 pub use routes::list::ListPage;
 pub use routes::{Answered, COMPATIBILITY_DATE, Esi};
+pub use sso::client_auth::ClientAuth;
 pub use sso::grant::{AccessGrant, Grant};
 pub use sso::identity::{Identity, IdentityError, SignatureCheck};
 pub use sso::refresh_error::{RefreshError, Trouble};
+pub use sso::sign_in::{CallbackError, CodeError, SignIn, SignInRequest};
 pub use sso::{Sso, SsoSettings};

@@ -1,14 +1,16 @@
-//! EVE SSO: refresh a token, and tell whose an access token is.
+//! EVE SSO: sign a pilot in, refresh a token, and tell whose an access token is.
 //!
 //! A refresh depends on the token endpoint alone. The discovery document and the key set are asked for where they
 //! help, with short limits, and do without being there: their outage is never held against a login.
 
 pub(crate) mod claims;
+pub(crate) mod client_auth;
 pub(crate) mod discovery;
 pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod refresh_error;
+pub(crate) mod sign_in;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,11 +19,13 @@ use url::Url;
 use crate::address::{self, BuildError};
 use crate::http::redact::Redactor;
 use crate::http::{Http, NoAnswer};
-use discovery::Discovery;
+use client_auth::ClientAuth;
+use discovery::{Discovery, Overrides};
 use grant::Grant;
 use identity::{Identity, IdentityError};
 use keys::KeyCache;
 use refresh_error::{RefreshError, Trouble};
+use sign_in::{CodeError, SignIn, SignInRequest};
 
 /// Where EVE SSO is, and who we are to it.
 #[derive(Debug, Clone)]
@@ -32,8 +36,10 @@ pub struct SsoSettings {
     pub token_url: Option<Url>,
     /// Instead of its `jwks_uri`.
     pub jwks_url: Option<Url>,
+    /// Instead of its `authorization_endpoint`.
+    pub authorize_url: Option<Url>,
     pub client_id: String,
-    pub client_secret: SecretString,
+    pub client_auth: ClientAuth,
 }
 
 /// EVE SSO, with what it said about itself so far. Shared behind an `Arc`.
@@ -41,7 +47,7 @@ pub struct SsoSettings {
 pub struct Sso {
     http: Http,
     client_id: String,
-    client_secret: SecretString,
+    client_auth: ClientAuth,
     discovery: Discovery,
     keys: KeyCache,
 }
@@ -52,16 +58,20 @@ impl Sso {
     /// # Errors
     /// [`BuildError::Address`] for an address that no secret should be sent to, [`BuildError::ClientId`].
     pub fn build(http: Http, settings: SsoSettings) -> Result<Self, BuildError> {
-        let SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret } = settings;
+        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth } = settings;
         let sso_url = address::configured("the EVE SSO address", sso_url)?;
-        let token_url = token_url.map(|url| address::configured("the token address", url)).transpose()?;
-        let jwks_url = jwks_url.map(|url| address::configured("the key set address", url)).transpose()?;
+        let overriding = |what, url: Option<Url>| url.map(|url| address::configured(what, url)).transpose();
+        let overrides = Overrides {
+            token: overriding("the token address", token_url)?,
+            jwks: overriding("the key set address", jwks_url)?,
+            authorize: overriding("the authorize address", authorize_url)?,
+        };
         // A colon ends the user name of Basic authentication.
         if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
             return Err(BuildError::ClientId);
         }
-        let discovery = Discovery::of(&sso_url, token_url, jwks_url);
-        Ok(Self { http, client_id, client_secret, discovery, keys: KeyCache::default() })
+        let discovery = Discovery::of(&sso_url, overrides);
+        Ok(Self { http, client_id, client_auth, discovery, keys: KeyCache::default() })
     }
 
     /// One refresh grant. The caller holds the lease of the stream, and saves the answer before it uses it: the
@@ -71,14 +81,39 @@ impl Sso {
     /// [`RefreshError`] tells the user's refusals from ours and from trouble that passes. Of the
     /// transient ones only [`Trouble::NotSent`] tells that EVE SSO did nothing: other answers may have been lost.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, RefreshError> {
-        let token_url = self.discovery.token_url(&self.http).await;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
-        let request = self
-            .http
-            .post(token_url)
-            .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
-            // Form encoding matters: the tokens hold `+`, `/` and `=`.
-            .form(&form);
+        self.token_call(&form, &[refresh_token]).await
+    }
+
+    /// The address at which a pilot signs in, with what its answer must match.
+    pub async fn begin_sign_in(&self, request: &SignInRequest<'_>) -> SignIn {
+        let authorize_url = self.discovery.authorize_url(&self.http).await;
+        SignIn::begin(authorize_url, &self.client_id, self.client_auth.has_secret(), request)
+    }
+
+    /// Exchanges the code that [`SignIn::code`] has read for tokens. A code can be used once, and lives for 5 minutes.
+    ///
+    /// # Errors
+    /// [`CodeError`] tells why there are no tokens.
+    pub async fn exchange_code(&self, sign_in: &SignIn, code: &SecretString) -> Result<Grant, CodeError> {
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose_secret()),
+            // Asked for by RFC 6749, section 4.1.3, though not by EVE SSO.
+            ("redirect_uri", sign_in.redirect_url.as_str()),
+        ];
+        let mut secrets = vec![code];
+        if let Some(verifier) = &sign_in.code_verifier {
+            form.push(("code_verifier", verifier.expose_secret()));
+            secrets.push(verifier);
+        }
+        self.token_call(&form, &secrets).await.map_err(CodeError)
+    }
+
+    /// One call of the token endpoint, which says who we are. The secrets are those that the form holds.
+    async fn token_call(&self, form: &[(&str, &str)], secrets: &[&SecretString]) -> Result<Grant, RefreshError> {
+        let request = self.http.post(self.discovery.token_url(&self.http).await);
+        let request = self.client_auth.form(request, &self.client_id, form);
         let no_answer = |NoAnswer { why, was_sent }| match was_sent {
             true => RefreshError::from(Trouble::Unreachable(why)),
             false => RefreshError::from(Trouble::NotSent(why)),
@@ -87,7 +122,7 @@ impl Sso {
         if raw.is_success() {
             grant::read(&raw).map_err(|why| Trouble::Unreadable(why).into())
         } else {
-            let redactor = Redactor::of([refresh_token, &self.client_secret]);
+            let redactor = Redactor::of(secrets.iter().copied().chain(self.client_auth.secret()));
             Err(RefreshError::refused(&raw, &redactor))
         }
     }

@@ -8,7 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, migrate, move_database, status};
+use commands::{ReadArguments, character, login, migrate, move_database, status};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -42,6 +42,8 @@ enum Command {
     /// It can be stopped at any time, and the same command goes on from there. From the moment at which the first token is
     /// handed over, `killfleet standalone` does not start on the file any more: a token that two fleets use can be lost.
     Move(Box<move_database::Arguments>),
+    /// Sign a pilot in with a browser, and store the login.
+    Login(Box<login::Arguments>),
     /// Add and list characters.
     #[command(subcommand)]
     Character(character::Command),
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
             Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
             Command::Move(arguments) => return move_database::run(*arguments, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
+            Command::Login(arguments) => login::run(*arguments, stop).await,
             Command::Character(command) => character::run(command).await,
             Command::Status(arguments) => status::run(arguments).await,
         }?;

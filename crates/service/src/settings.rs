@@ -34,7 +34,7 @@ pub use esi::{EsiArgs, EsiSettings};
 pub use listen::ListenArgs;
 pub use log::{LogArgs, LogFormat, LogSettings};
 pub use move_addresses::MoveAddressArgs;
-pub use sso::{SsoArgs, SsoSettings};
+pub use sso::{ClientAuth, SsoArgs, SsoSettings};
 pub use token_key::TokenKeyArgs;
 pub use token_rules::{TokenRules, TokenRulesArgs};
 
@@ -72,7 +72,7 @@ mod tests {
     fn all_groups_fit_into_one_command_line() {
         AllArgs::augment_args(Command::new("test")).debug_assert();
         let described = described::<AllArgs>();
-        assert_eq!(described.len(), 20);
+        assert_eq!(described.len(), 22);
         for (flag, variable, is_hidden) in described {
             assert_eq!(variable, format!("KILLFLEET_{}", flag[2..].replace('-', "_").to_uppercase()));
             let may_hold_a_secret =

@@ -6,14 +6,15 @@ mod sqlite;
 use domain::{CharacterId, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::access::dialect;
+use crate::access::{Access, dialect};
+use crate::refresh_job::Granted;
 use crate::seal::{Keyring, TokenColumn};
 use crate::{Store, StoreError};
 
 /// What came of bringing in a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LoginStart {
-    /// A new stream, without an access token yet: refresh it, then keep or abandon it.
+    /// A new stream.
     Added(TokenStreamId),
     /// This very refresh token is stored already: a second stream with it would rotate it away under the first.
     AlreadyStored(TokenStreamId),
@@ -21,7 +22,8 @@ pub enum LoginStart {
 
 impl Store {
     /// Stores the refresh token, sealed, before it is used for the first time: if the provider answers with another
-    /// one and we die, the row tells. The character is added if it is not there.
+    /// one and we die, the row tells. The character is added if it is not there. A new stream has no access token yet:
+    /// refresh it, then keep or abandon it.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -33,22 +35,32 @@ impl Store {
         refresh_token: &SecretString,
     ) -> Result<LoginStart, StoreError> {
         let mut transaction = self.transaction("storing a login").await?;
-        dialect!(transaction, add_character(character_id, character_name))?;
-        for stored in dialect!(transaction, refresh_tokens(character_id))? {
-            let token_stream_id = TokenStreamId::parse(stored.token_stream_id).map_err(StoreError::unexpected)?;
-            // One that does not open cannot be compared, and must not stand in the way of a new login.
-            let token = keyring.open(token_stream_id, TokenColumn::Refresh, &stored.refresh_token_sealed);
-            if token.is_ok_and(|token| token.expose_secret() == refresh_token.expose_secret()) {
-                return Ok(LoginStart::AlreadyStored(token_stream_id));
-            }
-        }
-        // The seal is bound to the row, so there has to be a row first.
-        let added = dialect!(transaction, add_stream(character_id))?;
-        let token_stream_id = TokenStreamId::parse(added).map_err(StoreError::unexpected)?;
-        let sealed = keyring.seal(token_stream_id, TokenColumn::Refresh, refresh_token);
-        dialect!(transaction, set_refresh_token(token_stream_id, &sealed))?;
+        let start = add_or_find(&mut transaction, keyring, character_id, character_name, refresh_token).await?;
         transaction.commit().await?;
-        Ok(LoginStart::Added(token_stream_id))
+        Ok(start)
+    }
+
+    /// Stores a login that comes with a verified access token, all at once, and makes its character due. A refresh token
+    /// that is stored already is as good as new by this: the provider has just given it again.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn store_login(
+        &self,
+        keyring: &Keyring,
+        character_id: CharacterId,
+        character_name: &str,
+        refresh_token: &SecretString,
+        granted: &Granted<'_>,
+    ) -> Result<LoginStart, StoreError> {
+        let mut transaction = self.transaction("storing a login").await?;
+        let start = add_or_find(&mut transaction, keyring, character_id, character_name, refresh_token).await?;
+        let (LoginStart::Added(token_stream_id) | LoginStart::AlreadyStored(token_stream_id)) = start;
+        let sealed = keyring.seal(token_stream_id, TokenColumn::Access, granted.access_token);
+        dialect!(transaction, set_access_token(token_stream_id, granted, &sealed))?;
+        dialect!(transaction, make_due(character_id, character_name))?;
+        transaction.commit().await?;
+        Ok(start)
     }
 
     /// A verified login makes its character due at once, whatever it was waiting for.
@@ -76,6 +88,30 @@ impl Store {
         transaction.commit().await?;
         Ok(character_id.is_some())
     }
+}
+
+pub(crate) async fn add_or_find(
+    transaction: &mut Access,
+    keyring: &Keyring,
+    character_id: CharacterId,
+    character_name: &str,
+    refresh_token: &SecretString,
+) -> Result<LoginStart, StoreError> {
+    dialect!(*transaction, add_character(character_id, character_name))?;
+    for stored in dialect!(*transaction, refresh_tokens(character_id))? {
+        let token_stream_id = TokenStreamId::parse(stored.token_stream_id).map_err(StoreError::unexpected)?;
+        // One that does not open cannot be compared, and must not stand in the way of a new login.
+        let token = keyring.open(token_stream_id, TokenColumn::Refresh, &stored.refresh_token_sealed);
+        if token.is_ok_and(|token| token.expose_secret() == refresh_token.expose_secret()) {
+            return Ok(LoginStart::AlreadyStored(token_stream_id));
+        }
+    }
+    // The seal is bound to the row, so there has to be a row first.
+    let added = dialect!(*transaction, add_stream(character_id))?;
+    let token_stream_id = TokenStreamId::parse(added).map_err(StoreError::unexpected)?;
+    let sealed = keyring.seal(token_stream_id, TokenColumn::Refresh, refresh_token);
+    dialect!(*transaction, set_refresh_token(token_stream_id, &sealed))?;
+    Ok(LoginStart::Added(token_stream_id))
 }
 
 #[derive(sqlx::FromRow)]

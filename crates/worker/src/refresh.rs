@@ -85,6 +85,12 @@ impl Refresher {
         &self.inner.keyring
     }
 
+    /// For a new login: refreshes of what is stored go through [`Refresher::refresh`] alone.
+    #[must_use]
+    pub fn sso(&self) -> &Sso {
+        &self.inner.sso
+    }
+
     /// # Errors
     /// When the database does not answer. A claim that was made then runs out by itself.
     ///

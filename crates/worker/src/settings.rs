@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use esi::{BuildError, Http, Sso};
+use esi::{BuildError, ClientAuth, Http, Sso};
 use secrecy::SecretString;
 use service::classed;
 use service::settings::{
-    DatabaseArgs, EsiArgs, EsiSettings, SsoArgs, SsoSettings, TokenKeyArgs, TokenRules, TokenRulesArgs,
+    self, DatabaseArgs, EsiArgs, EsiSettings, SsoArgs, SsoSettings, TokenKeyArgs, TokenRules, TokenRulesArgs,
 };
 use store::{Keyring, Store};
 
@@ -74,13 +74,18 @@ impl RefreshArgs {
         let keyring =
             Keyring::parse(&self.token_key.resolve()?).map_err(|error| TokenKeyArgs::malformed(error.to_string()))?;
         let TokenRules { buffer: token_buffer, sso_concurrency } = self.token_rules.resolve()?;
-        let SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret } = self.sso.resolve()?;
+        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth } = self.sso.resolve()?;
         let esi = self.esi.resolve()?;
 
         esi::install_crypto();
         let configuration = |error: BuildError| classed(error.failure());
         let http = Http::build(&esi.contact).map_err(configuration)?;
-        let sso = esi::SsoSettings { sso_url, token_url, jwks_url, client_id, client_secret };
+        let client_auth = match client_auth {
+            settings::ClientAuth::Basic(secret) => ClientAuth::Basic(secret),
+            settings::ClientAuth::Body(secret) => ClientAuth::Body(secret),
+            settings::ClientAuth::None => ClientAuth::None,
+        };
+        let sso = esi::SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth };
         let sso = Sso::build(http.clone(), sso).map_err(configuration)?;
         Ok(RefreshSettings { keyring, sso, sso_concurrency, http, esi, token_buffer })
     }

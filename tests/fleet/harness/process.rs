@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub(crate) struct Process<'fleet> {
     arguments: Vec<String>,
     settings: BTreeMap<String, String>,
     stdin: Option<String>,
+    is_typed_to: bool,
     outputs: &'fleet Outputs,
 }
 
@@ -32,7 +33,7 @@ impl<'fleet> Process<'fleet> {
         outputs: &'fleet Outputs,
     ) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { binary, arguments, settings, stdin: None, outputs }
+        Self { binary, arguments, settings, stdin: None, is_typed_to: false, outputs }
     }
 
     pub(crate) fn set(mut self, variable: &str, value: impl Into<String>) -> Self {
@@ -50,26 +51,34 @@ impl<'fleet> Process<'fleet> {
         self
     }
 
+    /// Its standard input stays open, for [`Running::type_line`].
+    pub(crate) fn typed_to(mut self) -> Self {
+        self.is_typed_to = true;
+        self
+    }
+
     pub(crate) fn start(self) -> Running {
         let output = self.outputs.begin(&format!("{} {}", self.binary, self.arguments.join(" ")));
         let mut child = Command::new(binaries::path(self.binary))
             .args(&self.arguments)
             .env_clear()
             .envs(&self.settings)
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if self.stdin.is_some() || self.is_typed_to { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.binary));
-        if let (Some(text), Some(mut stdin)) = (self.stdin, child.stdin.take()) {
+        let mut stdin = child.stdin.take();
+        if let (Some(text), Some(stdin)) = (self.stdin, &mut stdin) {
             // A process that does not want to read has ended, and says why.
             let _ = stdin.write_all(text.as_bytes());
         }
+        let stdin = stdin.filter(|_| self.is_typed_to);
         let readers = vec![
             output.read(Stream::Stdout, child.stdout.take().expect("it is piped")),
             output.read(Stream::Stderr, child.stderr.take().expect("it is piped")),
         ];
-        Running { name: self.binary, child, output, readers }
+        Running { name: self.binary, child, stdin, output, readers }
     }
 
     /// Starts it and waits for its end.
@@ -82,6 +91,8 @@ impl<'fleet> Process<'fleet> {
 pub(crate) struct Running {
     name: &'static str,
     child: Child,
+    /// Of a process that is typed to.
+    stdin: Option<ChildStdin>,
     output: Arc<Output>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -107,6 +118,11 @@ impl Running {
 
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.output.of(Stream::Stdout)
+    }
+
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it was started to be typed to");
+        writeln!(stdin, "{line}").expect("it reads what is typed");
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -10,11 +10,12 @@ use url::Url;
 use crate::address;
 use crate::http::Http;
 
-/// The two endpoints that we use.
+/// The three endpoints that we use.
 #[derive(Debug, Clone)]
 struct Endpoints {
     token: Url,
     jwks: Url,
+    authorize: Url,
 }
 
 /// As they stand in the document; unknown members are passed over.
@@ -22,12 +23,21 @@ struct Endpoints {
 struct Document {
     token_endpoint: String,
     jwks_uri: String,
+    /// Refreshes do without it, so a document may do without it too.
+    authorization_endpoint: Option<String>,
+}
+
+/// Instead of what the document says.
+#[derive(Debug, Default)]
+pub(super) struct Overrides {
+    pub(super) token: Option<Url>,
+    pub(super) jwks: Option<Url>,
+    pub(super) authorize: Option<Url>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Discovery {
-    token_override: Option<Url>,
-    jwks_override: Option<Url>,
+    overrides: Overrides,
     document_url: Url,
     /// Held across the request, so that one asks and the others wait for what it learns.
     state: Mutex<State>,
@@ -41,37 +51,44 @@ struct State {
 }
 
 impl Discovery {
-    pub(super) fn of(sso_url: &Url, token_override: Option<Url>, jwks_override: Option<Url>) -> Self {
+    pub(super) fn of(sso_url: &Url, overrides: Overrides) -> Self {
         let endpoints = Endpoints {
             token: address::below(sso_url, &["v2", "oauth", "token"]),
             jwks: address::below(sso_url, &["oauth", "jwks"]),
+            authorize: address::below(sso_url, &["v2", "oauth", "authorize"]),
         };
         Self {
-            token_override,
-            jwks_override,
+            overrides,
             document_url: address::below(sso_url, &[".well-known", "oauth-authorization-server"]),
             state: Mutex::new(State { endpoints, ask_again_at: None }),
         }
     }
 
     pub(super) async fn token_url(&self, http: &Http) -> Url {
-        match &self.token_override {
+        match &self.overrides.token {
             Some(url) => url.clone(),
             None => self.endpoints(http).await.token,
         }
     }
 
     pub(super) async fn jwks_url(&self, http: &Http) -> Url {
-        match &self.jwks_override {
+        match &self.overrides.jwks {
             Some(url) => url.clone(),
             None => self.endpoints(http).await.jwks,
+        }
+    }
+
+    pub(super) async fn authorize_url(&self, http: &Http) -> Url {
+        match &self.overrides.authorize {
+            Some(url) => url.clone(),
+            None => self.endpoints(http).await.authorize,
         }
     }
 
     async fn endpoints(&self, http: &Http) -> Endpoints {
         let mut state = self.state.lock().await;
         if state.ask_again_at.is_none_or(|at| Instant::now() >= at) {
-            let pause = match self.ask(http).await {
+            let pause = match self.ask(http, &state.endpoints).await {
                 Ok(endpoints) => {
                     state.endpoints = endpoints;
                     http.limits().discovery_lives_for
@@ -86,15 +103,26 @@ impl Discovery {
         state.endpoints.clone()
     }
 
-    async fn ask(&self, http: &Http) -> Result<Endpoints, String> {
+    async fn ask(&self, http: &Http, last_known: &Endpoints) -> Result<Endpoints, String> {
         let request = http.get(self.document_url.clone()).timeout(http.limits().metadata);
         let raw = http.exchange(request).await.map_err(|no_answer| no_answer.why)?;
         if raw.status != StatusCode::OK {
             return Err(format!("it answered {}", raw.status));
         }
-        let Document { token_endpoint, jwks_uri } = serde_json::from_slice(raw.whole_body()?)
-            .map_err(|_| "it does not name the token endpoint and the key set".to_owned())?;
-        Ok(Endpoints { token: safe("token_endpoint", &token_endpoint)?, jwks: safe("jwks_uri", &jwks_uri)? })
+        let Document { token_endpoint, jwks_uri, authorization_endpoint } =
+            serde_json::from_slice(raw.whole_body()?)
+                .map_err(|_| "it does not name the token endpoint and the key set".to_owned())?;
+        let authorize = match authorization_endpoint.map(|address| safe("authorization_endpoint", &address)) {
+            Some(Ok(url)) => url,
+            // Only a new login needs it: it is no reason to doubt the rest.
+            Some(Err(why)) => {
+                warn!("a part of EVE SSO's discovery document is passed over: {why}");
+                last_known.authorize.clone()
+            }
+            None => last_known.authorize.clone(),
+        };
+        let (token, jwks) = (safe("token_endpoint", &token_endpoint)?, safe("jwks_uri", &jwks_uri)?);
+        Ok(Endpoints { token, jwks, authorize })
     }
 }
 

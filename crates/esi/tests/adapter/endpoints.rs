@@ -105,6 +105,7 @@ async fn settings_that_would_leak_are_refused() {
         SsoSettings { sso_url: plain(), ..settings() },
         SsoSettings { token_url: Some(plain()), ..settings() },
         SsoSettings { jwks_url: Some(plain()), ..settings() },
+        SsoSettings { authorize_url: Some(plain()), ..settings() },
     ] {
         let error = build(wrong).unwrap_err();
         assert!(matches!(error, BuildError::Address { .. }) && error.to_string().contains("use https://"), "{error}");

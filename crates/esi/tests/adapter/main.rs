@@ -10,5 +10,6 @@ mod identity;
 mod list;
 mod refresh;
 mod server;
+mod sign_in;
 mod tokens;
 mod transport;

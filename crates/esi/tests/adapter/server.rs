@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use esi::{Esi, Http, Sso, SsoSettings, TimeLimits};
+use esi::{ClientAuth, Esi, Http, Sso, SsoSettings, TimeLimits};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -90,8 +90,9 @@ impl Server {
             sso_url: self.url.clone(),
             token_url: None,
             jwks_url: None,
+            authorize_url: None,
             client_id: "client".to_owned(),
-            client_secret: SecretString::from("client-secret"),
+            client_auth: ClientAuth::Basic(SecretString::from("client-secret")),
         }
     }
 }

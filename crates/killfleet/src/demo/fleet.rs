@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use domain::CharacterId;
-use esi::{Esi, Http, Sso, SsoSettings};
+use esi::{ClientAuth, Esi, Http, Sso, SsoSettings};
 use secrecy::SecretString;
 use service::{ConfigurationError, classed};
 use store::due::DueFilter;
@@ -47,8 +47,9 @@ impl DemoFleet {
             sso_url: url.clone(),
             token_url: None,
             jwks_url: None,
+            authorize_url: None,
             client_id: eve.client_id.clone(),
-            client_secret: eve.client_secret.clone(),
+            client_auth: ClientAuth::Basic(eve.client_secret.clone()),
         };
         let sso = Sso::build(http.clone(), settings).map_err(|error| classed(error.failure()))?;
         let esi = Esi::build(http, url).map_err(|error| classed(error.failure()))?;

@@ -1,7 +1,7 @@
 use domain::{CharacterId, TokenStreamId};
 use sqlx::{PgConnection, Result};
 
-use super::StoredToken;
+use super::{Granted, StoredToken};
 
 pub(super) async fn add_character(
     connection: &mut PgConnection,
@@ -52,6 +52,32 @@ pub(super) async fn set_refresh_token(
         "update token_stream set refresh_token_sealed = $2 where token_stream_id = $1",
         token_stream_id.get(),
         sealed
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// The lease of a refresh that is under way is left to who holds it; one that stands in the past tells of an answer that is
+/// not lost any more.
+pub(super) async fn set_access_token(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream
+           set access_token_sealed = $2, expires_at = $3, owner_hash = coalesce($4, owner_hash), granted_scopes = $5,
+               state = 'active', strikes = 0, first_refused_at = null, next_probe_at = null,
+               last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
+               lease_until = case when lease_until > now() then lease_until end
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        sealed,
+        granted.expires_at,
+        granted.owner_hash,
+        granted.scopes
     )
     .execute(connection)
     .await

@@ -1,9 +1,10 @@
 use domain::{CharacterId, TokenStreamId};
 use sqlx::Result;
+use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
-use super::StoredToken;
-use crate::sqlite::now_text;
+use super::{Granted, StoredToken};
+use crate::sqlite::{now_text, text};
 
 pub(super) async fn add_character(
     connection: &mut SqliteConnection,
@@ -49,6 +50,31 @@ pub(super) async fn set_refresh_token(
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+pub(super) async fn set_access_token(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream
+         set access_token_sealed = ?2, expires_at = ?3, owner_hash = coalesce(?4, owner_hash), granted_scopes = ?5,
+             state = 'active', strikes = 0, first_refused_at = null, next_probe_at = null,
+             last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = ?6,
+             lease_until = iif(lease_until > ?6, lease_until, null)
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(sealed)
+    .bind(text(granted.expires_at))
+    .bind(granted.owner_hash)
+    .bind(Json(granted.scopes))
+    .bind(now_text())
+    .execute(connection)
+    .await
+    .map(|_| ())
 }
 
 pub(super) async fn make_due(

@@ -31,6 +31,7 @@ mod list_walk;
 mod login;
 mod login_abandoned;
 mod login_races;
+mod login_with_tokens;
 mod pause;
 mod refresh_claim;
 mod refresh_finish;

@@ -1,0 +1,113 @@
+//! From the code to a stored login: exchange it, see whose the tokens are, store both at once.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use domain::token::LIST_SCOPE;
+use domain::{CharacterId, FailureClass};
+use esi::{AccessGrant, Grant, SignIn, SignatureCheck};
+use secrecy::SecretString;
+use service::classed;
+use store::login::LoginStart;
+use store::refresh_job::{Granted, expires_at};
+use store::{Keyring, Store};
+use worker::refresh::Refresher;
+
+use crate::commands::from_store;
+use crate::moved::refuse_moved;
+
+/// A login that was stored.
+pub(super) struct SignedIn {
+    character_id: CharacterId,
+    character_name: String,
+    start: LoginStart,
+}
+
+impl fmt::Display for SignedIn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { character_id, character_name, start } = self;
+        match start {
+            LoginStart::Added(token_stream_id) => {
+                write!(
+                    formatter,
+                    "character {character_id} ({character_name}) is signed in: token stream {token_stream_id}"
+                )
+            }
+            LoginStart::AlreadyStored(token_stream_id) => write!(
+                formatter,
+                "character {character_id} ({character_name}) is signed in: EVE SSO gave the refresh token that is stored \
+                 already, as token stream {token_stream_id}"
+            ),
+        }
+    }
+}
+
+pub(super) async fn finish(refresher: &Refresher, sign_in: &SignIn, code: &SecretString) -> anyhow::Result<SignedIn> {
+    let (store, sso) = (refresher.store(), refresher.sso());
+    // Before the code is used up: a database that is away is noticed, or a file that was moved meanwhile; and `expires_in`
+    // counts from here.
+    refuse_moved(store).await?;
+    let sent_at = store.now().await.map_err(from_store)?;
+    let nothing_stored = "nothing was stored";
+    let grant = sso.exchange_code(sign_in, code).await.map_err(|error| classed(error.failure()));
+    let Grant { refresh_token, access } = grant.context(nothing_stored)?;
+    let Some(refresh_token) = refresh_token else {
+        bail!(
+            "nothing was stored: EVE SSO gave no refresh token, as it does for a login without a scope. Give your \
+             application the scope {LIST_SCOPE}, and sign in again"
+        );
+    };
+    let AccessGrant { access_token, expires_in } = access.map_err(|why| anyhow!(why)).context(nothing_stored)?;
+    let identity = sso.identify(&access_token, sent_at).await.context(nothing_stored)?;
+    if let SignatureCheck::NotChecked { why } = &identity.signature {
+        tracing::warn!(why, "the token's signature could not be checked");
+    }
+    let character_id = identity.character_id;
+    let character_name = identity.character_name.unwrap_or_else(|| format!("Character {character_id}"));
+    let granted = Granted {
+        access_token: &access_token,
+        expires_at: expires_at(sent_at, expires_in),
+        owner_hash: identity.owner_hash.as_deref(),
+        scopes: &identity.scopes,
+    };
+    let login = NewLogin { character_id, character_name: &character_name, refresh_token: &refresh_token, granted };
+    let start = login.save(store, refresher.keyring()).await?;
+    if !identity.scopes.iter().any(|scope| scope == LIST_SCOPE) {
+        bail!(
+            "character {character_id} ({character_name}) was added, but nothing can be fetched with this login: it does not \
+             hold the scope {LIST_SCOPE}. Give it to your application, and sign in again"
+        );
+    }
+    Ok(SignedIn { character_id, character_name, start })
+}
+
+/// What nobody else has.
+struct NewLogin<'a> {
+    character_id: CharacterId,
+    character_name: &'a str,
+    refresh_token: &'a SecretString,
+    granted: Granted<'a>,
+}
+
+const SAVE_AGAIN: Duration = Duration::from_millis(500);
+const SAVE_FOR: Duration = Duration::from_secs(60);
+
+impl NewLogin<'_> {
+    /// A database that restarts is waited for: the tokens would be lost with this process, and a login with another set of
+    /// scopes may have ended the earlier ones of its character.
+    async fn save(&self, store: &Store, keyring: &Keyring) -> anyhow::Result<LoginStart> {
+        let started = Instant::now();
+        loop {
+            let Self { character_id, character_name, refresh_token, granted } = self;
+            match store.store_login(keyring, *character_id, character_name, refresh_token, granted).await {
+                Ok(start) => return Ok(start),
+                Err(error) if error.class() == FailureClass::Transient && started.elapsed() < SAVE_FOR => {
+                    tracing::warn!(reason = %error.failure(), "the login is not stored yet");
+                    tokio::time::sleep(SAVE_AGAIN).await;
+                }
+                Err(error) => return Err(from_store(error).context("the login could not be stored")),
+            }
+        }
+    }
+}
