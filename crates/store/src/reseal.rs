@@ -63,8 +63,8 @@ pub struct Unopenable {
 }
 
 impl Store {
-    /// Seals every token with the first key of the ring, unless it is already. `watch` is told after every row, and can
-    /// stop it there.
+    /// Seals every token with the first key of the ring, unless it is already. `watch` is told before the first row and
+    /// after every one, and can stop it there.
     ///
     /// # Errors
     /// When the database does not answer: what was sealed anew by then stays so.
@@ -77,19 +77,21 @@ impl Store {
         let streams = dialect!(self.read("counting token streams").await?, count())?;
         let mut progress = ResealProgress { streams_done: 0, streams: u64::try_from(streams).unwrap_or_default() };
         let (mut done, mut after) = (Resealed::default(), 0);
-        loop {
+        done.is_stopped = watch(progress).is_break();
+        while !done.is_stopped {
             let page = self.page(after, rows_at_once).await?;
-            let Some(last) = page.last() else { return Ok(done) };
+            let Some(last) = page.last() else { break };
             after = last.token_stream_id;
             for row in page {
                 self.reseal_row(keyring, &row, &mut done).await?;
                 progress.streams_done += 1;
                 if watch(progress).is_break() {
                     done.is_stopped = true;
-                    return Ok(done);
+                    break;
                 }
             }
         }
+        Ok(done)
     }
 
     /// Which keys have sealed what stands in the database, by their ids.

@@ -117,7 +117,7 @@ async fn every_token_is_sealed_anew_and_nothing_else_changes(database: Database)
     };
     // Fewer at a time than there are.
     assert_eq!(database.store.reseal(&new_and_old(), 3, watch).await.unwrap(), done(4, 0));
-    assert_eq!(told, [(1, 4), (2, 4), (3, 4), (4, 4)]);
+    assert_eq!(told, [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]);
     assert_eq!(all_tokens(&database, &ring(NEW)).await, tokens);
     assert_eq!(but_for_the_tokens(&database).await, rest);
     assert_eq!(database.store.key_use().await.unwrap(), [key_use(Some("new"), 3, 2, 2)]);
@@ -136,9 +136,9 @@ async fn it_can_be_stopped_after_every_row_and_goes_on(database: Database) {
     four_streams(&database).await;
     let tokens = all_tokens(&database, &ring(OLD)).await;
     let mut resealed_before = 0;
-    for stop_after in 1..=4 {
+    for stop_after in 0..=4 {
         // From the old key to the new one, and in the next round back again.
-        let (both, alone) = if stop_after % 2 == 1 { (new_and_old(), ring(NEW)) } else { (old_and_new(), ring(OLD)) };
+        let (both, alone) = if stop_after % 2 == 0 { (new_and_old(), ring(NEW)) } else { (old_and_new(), ring(OLD)) };
         let watch = &mut |progress: ResealProgress| match progress.streams_done {
             done if done == stop_after => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
