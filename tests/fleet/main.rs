@@ -17,6 +17,7 @@ mod expired_tokens;
 mod happy_path;
 mod harness;
 mod health_listener;
+mod keys;
 mod killed_worker;
 mod lanes;
 mod lists_that_are_wrong;

@@ -4,6 +4,7 @@ pub(crate) mod character;
 mod character_add;
 mod character_list;
 pub(crate) mod demo;
+pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod migrate;
 pub(crate) mod move_database;

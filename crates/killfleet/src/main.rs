@@ -8,7 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, login, migrate, move_database, status};
+use commands::{ReadArguments, character, key, login, migrate, move_database, status};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -47,6 +47,9 @@ enum Command {
     /// Add and list characters.
     #[command(subcommand)]
     Character(character::Command),
+    /// Change the key that tokens are sealed with.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Show the fleet in a few numbers.
     Status(ReadArguments),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
             Command::Demo(arguments) => return commands::demo::run(arguments, stop).await,
             Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
             Command::Move(arguments) => return move_database::run(*arguments, stop).await,
+            Command::Key(command) => return key::run(command, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Login(arguments) => login::run(*arguments, stop).await,
             Command::Character(command) => character::run(command).await,

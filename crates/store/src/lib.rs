@@ -9,7 +9,7 @@
 //! one contract suite holds both. What only one of them can do stays in its own module.
 //!
 //! Where to start: [`due`] is the scheduler's side; [`list_job`] with [`list_page`], [`detail_job`] and [`refresh_job`] are the three
-//! lanes; [`login`] is how a token comes in; [`seal`] is how it rests.
+//! lanes; [`login`] is how a token comes in; [`seal`] is how it rests, [`reseal`] how its key is changed.
 
 mod access;
 pub mod alone;
@@ -25,6 +25,7 @@ pub mod login;
 pub mod pause;
 mod postgres;
 pub mod refresh_job;
+pub mod reseal;
 pub mod schema;
 pub mod scratch;
 pub mod seal;

@@ -52,12 +52,17 @@ pub enum TokenColumn {
 }
 
 impl TokenColumn {
-    fn associated_data(self, row: TokenStreamId) -> Vec<u8> {
-        let column = match self {
+    /// As the table has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Access => "access_token_sealed",
             Self::Refresh => "refresh_token_sealed",
-        };
-        format!("token_stream/{row}/{column}").into_bytes()
+        }
+    }
+
+    fn associated_data(self, row: TokenStreamId) -> Vec<u8> {
+        format!("token_stream/{row}/{}", self.name()).into_bytes()
     }
 }
 
@@ -83,8 +88,7 @@ impl Keyring {
         for (index, part) in text.expose_secret().split(',').map(str::trim).enumerate() {
             let position = index + 1;
             let (id, key) = part.split_once(':').ok_or(InvalidKeyring::NotAPair { position })?;
-            let id_is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-            if id.is_empty() || id.len() > KEY_ID_BYTES_MAX || !id_is_plain {
+            if !is_key_id(id) {
                 return Err(InvalidKeyring::KeyId { position });
             }
             if keys.iter().any(|(other, _)| other == id) {
@@ -102,6 +106,17 @@ impl Keyring {
     #[must_use]
     pub fn ephemeral() -> Self {
         Self { keys: vec![("ephemeral".to_owned(), XChaCha20Poly1305::new(&Key::generate()))] }
+    }
+
+    /// The ids of all keys; the first is that of the key that seals.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// Whether it is the first key that has sealed these bytes; it need not be able to open them.
+    #[must_use]
+    pub fn has_sealed(&self, sealed: &[u8]) -> bool {
+        key_id(sealed) == self.key_ids().next()
     }
 
     /// Seals a token for one row and column.
@@ -132,6 +147,17 @@ impl Keyring {
             .ok_or(SealError::DoesNotOpen { id: id.to_owned() })?;
         Ok(SecretString::from(opened))
     }
+}
+
+/// The id of the key that has sealed these bytes: it stands in front. None for bytes that nobody can have sealed.
+#[must_use]
+pub fn key_id(sealed: &[u8]) -> Option<&str> {
+    split(sealed).map(|(id, ..)| id).filter(|id| is_key_id(id))
+}
+
+fn is_key_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=KEY_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
 /// Format, length of the key id, key id, nonce, ciphertext.
@@ -182,6 +208,20 @@ mod tests {
         let sealed = both.seal(row(1), TokenColumn::Access, &token());
         let unknown = keyring(ONE).open(row(1), TokenColumn::Access, &sealed).unwrap_err();
         assert_eq!(unknown, SealError::UnknownKey { id: "two".to_owned() });
+    }
+
+    #[test]
+    fn the_id_of_the_key_stands_in_front() {
+        let sealed = keyring(ONE).seal(row(1), TokenColumn::Access, &token());
+        assert_eq!(key_id(&sealed), Some("one"));
+        assert!(keyring(&format!("{ONE},{TWO}")).has_sealed(&sealed));
+        assert!(!keyring(&format!("{TWO},{ONE}")).has_sealed(&sealed), "it is not the first");
+        let with_a_line_end = [&sealed[..2], b"o\ne", &sealed[5..]].concat();
+        for bytes in [&b""[..], b"x", b"\x01\x03one", &sealed[1..], &with_a_line_end] {
+            assert_eq!(key_id(bytes), None);
+            assert!(!keyring(ONE).has_sealed(bytes));
+        }
+        assert_eq!(keyring(&format!("{TWO},{ONE}")).key_ids().collect::<Vec<_>>(), ["two", "one"]);
     }
 
     #[test]

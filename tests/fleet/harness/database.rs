@@ -30,6 +30,22 @@ enum Connections {
     Sqlite(SqlitePool),
 }
 
+/// A statement whose transaction is still open: who wants to write the same rows waits. In a file that is everybody.
+pub(crate) enum Held {
+    Postgres(sqlx::Transaction<'static, Postgres>),
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+impl Held {
+    pub(crate) async fn let_go(self) {
+        match self {
+            Self::Postgres(transaction) => transaction.rollback().await,
+            Self::Sqlite(transaction) => transaction.rollback().await,
+        }
+        .unwrap();
+    }
+}
+
 /// What can be read from both databases.
 pub(crate) trait Value:
     for<'row> Decode<'row, Postgres> + Type<Postgres> + for<'row> Decode<'row, Sqlite> + Type<Sqlite> + Send + Unpin
@@ -87,6 +103,15 @@ impl Database {
             Connections::Sqlite(pool) => sqlite::execute(pool, sql).await,
         };
         touched.unwrap_or_else(|error| panic!("{error} in: {sql}"))
+    }
+
+    /// Runs a statement that writes, and keeps what it has touched locked until it is let go; it changes nothing.
+    pub(crate) async fn hold(&self, sql: &str) -> Held {
+        let held = match &self.connections {
+            Connections::Postgres(pool) => postgres::hold(pool, sql).await.map(Held::Postgres),
+            Connections::Sqlite(pool) => sqlite::hold(pool, sql).await.map(Held::Sqlite),
+        };
+        held.unwrap_or_else(|error| panic!("{error} in: {sql}"))
     }
 
     /// The one value that a query gives.

@@ -17,6 +17,7 @@ mod due_killmails;
 mod finished_claim;
 mod fleet_status;
 mod health_queries;
+mod key_rotation;
 mod killmail_body;
 mod killmail_claim;
 mod killmail_given_up;

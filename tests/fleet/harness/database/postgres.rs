@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{AssertSqlSafe, Decode, FromRow, Postgres, Result, Type};
+use sqlx::{AssertSqlSafe, Decode, FromRow, Postgres, Result, Transaction, Type};
 
 use crate::harness::simulator::TrueKillmail;
 
 pub(super) async fn execute(pool: &PgPool, sql: &str) -> Result<u64> {
     Ok(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await?.rows_affected())
+}
+
+pub(super) async fn hold(pool: &PgPool, sql: &str) -> Result<Transaction<'static, Postgres>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *transaction).await?;
+    Ok(transaction)
 }
 
 pub(super) async fn value<T>(pool: &PgPool, sql: &str) -> Result<T>

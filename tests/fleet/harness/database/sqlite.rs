@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
-use sqlx::{AssertSqlSafe, Column, Decode, FromRow, Result, Row, Type, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Decode, FromRow, Result, Row, Transaction, Type, TypeInfo, ValueRef};
 use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 
 use super::dialect;
@@ -24,6 +24,12 @@ fn translated(sql: &str) -> AssertSqlSafe<String> {
 
 pub(super) async fn execute(pool: &SqlitePool, sql: &str) -> Result<u64> {
     Ok(sqlx::raw_sql(translated(sql)).execute(pool).await?.rows_affected())
+}
+
+pub(super) async fn hold(pool: &SqlitePool, sql: &str) -> Result<Transaction<'static, Sqlite>> {
+    let mut transaction = pool.begin_with("begin immediate").await?;
+    sqlx::raw_sql(translated(sql)).execute(&mut *transaction).await?;
+    Ok(transaction)
 }
 
 pub(super) async fn value<T>(pool: &SqlitePool, sql: &str) -> Result<T>
