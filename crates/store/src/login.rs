@@ -3,12 +3,13 @@
 mod postgres;
 mod sqlite;
 
+use domain::token::TokenEvent;
 use domain::{CharacterId, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::dialect;
 use crate::seal::{Keyring, TokenColumn};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, token_event};
 
 /// What came of bringing in a refresh token.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +48,7 @@ impl Store {
         let token_stream_id = TokenStreamId::parse(added).map_err(StoreError::unexpected)?;
         let sealed = keyring.seal(token_stream_id, TokenColumn::Refresh, refresh_token);
         dialect!(transaction, set_refresh_token(token_stream_id, &sealed))?;
+        token_event::record(&mut transaction, token_stream_id, TokenEvent::SignedIn).await?;
         transaction.commit().await?;
         Ok(LoginStart::Added(token_stream_id))
     }
@@ -71,6 +73,8 @@ impl Store {
         let mut transaction = self.transaction("taking back a login").await?;
         let character_id = dialect!(transaction, delete_unused_stream(token_stream_id))?;
         if let Some(character_id) = character_id {
+            let abandoned = TokenEvent::LoginAbandoned;
+            token_event::record_gone(&mut transaction, token_stream_id, character_id, abandoned).await?;
             dialect!(transaction, delete_character_without_stream(character_id))?;
         }
         transaction.commit().await?;
