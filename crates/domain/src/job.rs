@@ -1,4 +1,4 @@
-//! What the fleet does: three kinds of job, the lanes they travel in, and the message that carries them.
+//! What the fleet does: four kinds of job, the lanes they travel in, and the message that carries them.
 //!
 //! A message is a hint with ids in it, never a token and never a name: the database row is the truth, so a message
 //! that is lost, repeated or late does no harm.
@@ -71,6 +71,8 @@ pub enum Job {
     FetchDetails { killmail_ids: Vec<KillmailId> },
     /// Renew a token stream that is inside the buffer, then walk the list.
     RefreshToken { token_stream_id: TokenStreamId, then: SyncList },
+    /// Renew a token stream for its own sake: it was not used for long, its probe is due, or all others wait for it.
+    ExerciseToken { token_stream_id: TokenStreamId },
 }
 
 impl Job {
@@ -79,7 +81,7 @@ impl Job {
         match self {
             Self::SyncList(_) => Lane::List,
             Self::FetchDetails { .. } => Lane::Detail,
-            Self::RefreshToken { .. } => Lane::Refresh,
+            Self::RefreshToken { .. } | Self::ExerciseToken { .. } => Lane::Refresh,
         }
     }
 
@@ -90,6 +92,7 @@ impl Job {
             Self::SyncList(_) => "sync_list",
             Self::FetchDetails { .. } => "fetch_details",
             Self::RefreshToken { .. } => "refresh_token",
+            Self::ExerciseToken { .. } => "exercise_token",
         }
     }
 
@@ -210,6 +213,14 @@ mod tests {
             String::from_utf8(message(refresh).encode()).unwrap(),
             r#"{"v":1,"job_id":"00000000-0000-0000-0000-000000000001","trace_id":"00000000-0000-0000-0000-000000000002","enqueued_at":"2026-11-18T11:06:40Z","job":{"kind":"refresh_token","token_stream_id":7,"then":{"character_id":90000001,"mode":"new"}}}"#
         );
+    }
+
+    #[test]
+    fn an_exercise_names_its_stream_alone() {
+        let job = Job::ExerciseToken { token_stream_id: TokenStreamId::parse(7).unwrap() };
+        let encoded = String::from_utf8(message(job.clone()).encode()).unwrap();
+        assert!(encoded.ends_with(r#""job":{"kind":"exercise_token","token_stream_id":7}}"#), "{encoded}");
+        assert_eq!(JobMessage::decode(encoded.as_bytes()).unwrap(), message(job));
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! The life of a login: when its access token is good, which login of a character to use, what a refused refresh
 //! means and what is remembered of it.
 //!
-//! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine.
+//! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine, [`breaker`] says
+//! when the provider is not believed, [`exercise`] keeps alive what nobody needs, [`event`] has the words for what is
+//! written down.
 
+pub mod breaker;
+pub mod event;
+pub mod exercise;
 pub mod health;
 pub mod refusal;
 
@@ -10,6 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use event::TokenEvent;
 pub use health::{Health, StreamState};
 pub use refusal::{RefusalClass, classify};
 

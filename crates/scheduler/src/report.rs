@@ -24,6 +24,9 @@ impl fmt::Display for Report<'_> {
                 summary.skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             write!(formatter, " ({})", reasons.join(", "))?;
         }
+        if summary.queued_exercise > 0 {
+            write!(formatter, ", token streams queued to be kept alive {}", summary.queued_exercise)?;
+        }
         if summary.waiting_for_room > 0 {
             write!(formatter, ", waiting for room in a lane {}", summary.waiting_for_room)?;
         }
@@ -50,7 +53,7 @@ pub fn print(format: LogFormat, summary: &TickSummary) -> anyhow::Result<()> {
 pub(crate) fn count(summary: &TickSummary) {
     let queued = |lane: &'static str, jobs| metrics::counter!(names::TICK_QUEUED, "lane" => lane).increment(jobs);
     queued("list", summary.queued_list);
-    queued("refresh", summary.queued_refresh);
+    queued("refresh", summary.queued_refresh + summary.queued_exercise);
     queued("detail", summary.queued_detail_killmails);
     for (reason, characters) in &summary.skipped {
         metrics::counter!(names::TICK_SKIPPED, "reason" => *reason).increment(*characters);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::job::KILLMAILS_PER_JOB_MAX;
 use domain::plan::{self, Plan, TickSummary};
-use domain::{CharacterId, Job, KillmailId, Lane, SyncMode};
+use domain::{CharacterId, Job, KillmailId, Lane, SyncMode, TokenStreamId};
 use service::classed;
 use store::due::{DueFilter, DuePage};
 use store::{Store, StoreError, pause};
@@ -76,6 +76,8 @@ impl Scheduler {
             stop,
             summary: TickSummary::default(),
             left_behind: BTreeSet::new(),
+            sso_pauses: false,
+            refreshed: HashSet::new(),
         };
         let ended = tick.rounds().await;
         count(&tick.summary);
@@ -93,17 +95,32 @@ struct Tick<'a, P> {
     stop: &'a CancellationToken,
     summary: TickSummary,
     left_behind: BTreeSet<Lane>,
+    /// All calls to the token endpoint pause: whoever needs one stays due until that is over.
+    sso_pauses: bool,
+    /// Streams that are refreshed for their characters' sake.
+    refreshed: HashSet<TokenStreamId>,
 }
+
+/// In a summary, of characters that wait for the end of a pause of all refreshes.
+const SSO_PAUSED: &str = "sso_paused";
 
 impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
     async fn rounds(&mut self) -> anyhow::Result<()> {
+        let is_for_all = self.options.filter.character_id.is_none();
+        if !self.options.dry_run {
+            self.canary().await?;
+        }
+        self.sso_pauses = self.is_paused(&[pause::SCOPE_SSO]).await?;
         self.characters().await?;
-        if self.options.filter.character_id.is_none() {
+        if is_for_all {
+            self.exercises().await?;
             self.killmails().await?;
         }
         if !self.options.dry_run {
             let pruned = self.store.prune_sync_runs().await.map_err(lost)?;
             debug!(pruned, "old records of list walks removed");
+            let pruned = self.store.prune_token_events().await.map_err(lost)?;
+            debug!(pruned, "old records of token streams removed");
         }
         Ok(())
     }
@@ -143,7 +160,15 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         for character in &page.characters {
             self.summary.due += 1;
             match plan::plan(character, mode, page.now, self.token_buffer) {
-                Plan::Queue(job) if self.room.take(job.lane()) => jobs.push((character.character_id, job)),
+                Plan::Queue(job) if self.sso_pauses && job.lane() == Lane::Refresh => {
+                    *self.summary.skipped.entry(SSO_PAUSED).or_default() += 1;
+                }
+                Plan::Queue(job) if self.room.take(job.lane()) => {
+                    if let Job::RefreshToken { token_stream_id, .. } = &job {
+                        self.refreshed.insert(*token_stream_id);
+                    }
+                    jobs.push((character.character_id, job));
+                }
                 Plan::Queue(job) => self.waits_for_room(&job),
                 Plan::Skip(reason) => *self.summary.skipped.entry(reason.name()).or_default() += 1,
             }
@@ -183,13 +208,51 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         self.left_behind.insert(job.lane());
     }
 
+    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is tried in a minute.
+    async fn canary(&mut self) -> anyhow::Result<()> {
+        let Some(token_stream_id) = self.store.claim_canary().await.map_err(lost)? else { return Ok(()) };
+        let published = (self.publish)(vec![Job::ExerciseToken { token_stream_id }]).await;
+        self.summary.queued_exercise += u64::from(published.confirmed == [true]);
+        published.failure.map_or(Ok(()), Err)
+    }
+
+    /// Streams that nobody needs just now are refreshed for their own sake, some in every hour.
+    async fn exercises(&mut self) -> anyhow::Result<()> {
+        if self.sso_pauses || self.stop.is_cancelled() {
+            return Ok(());
+        }
+        let mut due = self.store.due_exercises().await.map_err(lost)?;
+        due.retain(|token_stream_id| !self.refreshed.contains(token_stream_id));
+        due.truncate(usize::try_from(self.room.refresh)?);
+        if self.options.dry_run {
+            self.summary.queued_exercise += due.len() as u64;
+            return Ok(());
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        let claimed = self.store.claim_exercises(&due).await.map_err(lost)?;
+        let jobs = claimed.iter().map(|&token_stream_id| Job::ExerciseToken { token_stream_id }).collect();
+        let published = (self.publish)(jobs).await;
+        let (confirmed, unconfirmed): (Vec<_>, Vec<_>) =
+            claimed.into_iter().zip(published.confirmed).partition(|(_, confirmed)| *confirmed);
+        self.summary.queued_exercise += confirmed.len() as u64;
+        if !unconfirmed.is_empty() {
+            let streams: Vec<TokenStreamId> = unconfirmed.into_iter().map(|(stream, _)| stream).collect();
+            unmark(self.store.unmark_exercises(&streams).await);
+        }
+        published.failure.map_or(Ok(()), Err)
+    }
+
     /// All that are due, on whosever list, up to what the lane can take.
     async fn killmails(&mut self) -> anyhow::Result<()> {
         if self.options.dry_run {
             self.summary.queued_detail_killmails = self.store.count_due_killmails().await.map_err(lost)?;
             return Ok(());
         }
-        if self.bodies_pause().await? {
+        // Whatever was queued now would only be put off to the end of the pause, row by row: with a long backlog, all of it
+        // again and again.
+        if self.is_paused(&[pause::SCOPE_ESI, pause::SCOPE_BODIES]).await? {
             return Ok(());
         }
         let limit = self.room.detail.saturating_mul(u32::try_from(KILLMAILS_PER_JOB_MAX)?);
@@ -224,11 +287,9 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         }
     }
 
-    /// Whatever was queued now would only be put off to the end of the pause, row by row: with a long backlog, all of it
-    /// again and again.
-    async fn bodies_pause(&self) -> anyhow::Result<bool> {
+    async fn is_paused(&self, scopes: &[&str]) -> anyhow::Result<bool> {
         let pauses = self.store.pauses().await.map_err(lost)?;
-        Ok(pauses.iter().any(|pause| [pause::SCOPE_ESI, pause::SCOPE_BODIES].contains(&pause.scope.as_str())))
+        Ok(pauses.iter().any(|pause| scopes.contains(&pause.scope.as_str())))
     }
 }
 

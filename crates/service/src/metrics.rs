@@ -22,6 +22,9 @@ pub const ESI_REQUESTS: &str = "killfleet_esi_requests_total";
 pub const ESI_TOKENS_REMAINING: &str = "killfleet_esi_tokens_remaining";
 /// Counter: attempts to refresh a token. Label `result`.
 pub const TOKEN_REFRESHES: &str = "killfleet_token_refreshes_total";
+/// Counter: times that all refreshes began to pause: an alarm, counted once for the fleet. Label `reason` (`mass_refusal` or
+/// `client_refused`).
+pub const REFRESH_PAUSES: &str = "killfleet_refresh_pauses_total";
 /// Counter: killmail bodies that were stored for the first time.
 pub const KILLMAILS_STORED: &str = "killfleet_killmails_stored_total";
 /// Counter: jobs that a tick of the scheduler has queued. Label `lane` (`Lane::name`).
@@ -57,6 +60,7 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(ESI_REQUESTS, "Requests to ESI.");
     describe_gauge!(ESI_TOKENS_REMAINING, "What is left of a rate limit of ESI, as the newest answer says.");
     describe_counter!(TOKEN_REFRESHES, "Attempts to refresh a token.");
+    describe_counter!(REFRESH_PAUSES, "Times that all refreshes began to pause.");
     describe_counter!(KILLMAILS_STORED, "Killmail bodies stored for the first time.");
     describe_counter!(TICK_QUEUED, "Jobs queued by ticks of the scheduler.");
     describe_counter!(TICK_SKIPPED, "Due characters that ticks of the scheduler could not queue.");

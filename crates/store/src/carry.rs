@@ -19,6 +19,7 @@ mod killmail_ref;
 mod mark;
 mod sync_run;
 mod table;
+mod token_event;
 mod token_stream;
 
 use std::ops::ControlFlow;
@@ -168,6 +169,7 @@ impl Store {
         tables.push(carrier.take(&mut character::Characters).await?);
         tables.push(carrier.take(&mut character_killmail::Lists).await?);
         tables.push(carrier.take(&mut sync_run::Runs).await?);
+        tables.push(carrier.take(&mut token_event::Events).await?);
         tables.push(carrier.take(&mut fleet_pause::Pauses).await?);
         carried.refused_bodies = refused.into_iter().map(Into::into).collect();
         // A file that is marked already has got past this once: what differs now is the doing of the fleet there.

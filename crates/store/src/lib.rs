@@ -9,15 +9,18 @@
 //! one contract suite holds both. What only one of them can do stays in its own module.
 //!
 //! Where to start: [`due`] is the scheduler's side; [`list_job`] with [`list_page`], [`detail_job`] and [`refresh_job`] are the three
-//! lanes; [`login`] is how a token comes in; [`seal`] is how it rests, [`reseal`] how its key is changed.
+//! lanes; [`login`] is how a token comes in; [`seal`] is how it rests, [`reseal`] how its key is changed, and
+//! [`token_event`] what has happened to it.
 
 mod access;
 pub mod alone;
+pub mod breaker;
 pub mod carry;
 pub mod character;
 pub mod detail_job;
 pub mod due;
 pub mod error;
+pub mod exercise;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;
@@ -32,6 +35,7 @@ pub mod seal;
 mod sqlite;
 pub mod status;
 pub mod take_over;
+pub mod token_event;
 pub mod token_stream;
 
 use chrono::{DateTime, Utc};

@@ -3,13 +3,14 @@
 mod postgres;
 mod sqlite;
 
+use domain::token::TokenEvent;
 use domain::{CharacterId, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::{Access, dialect};
 use crate::refresh_job::Granted;
 use crate::seal::{Keyring, TokenColumn};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, token_event};
 
 /// What came of bringing in a refresh token.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ impl Store {
         let (LoginStart::Added(token_stream_id) | LoginStart::AlreadyStored(token_stream_id)) = start;
         let sealed = keyring.seal(token_stream_id, TokenColumn::Access, granted.access_token);
         dialect!(transaction, set_access_token(token_stream_id, granted, &sealed))?;
+        token_event::record(&mut transaction, token_stream_id, TokenEvent::Refreshed).await?;
         dialect!(transaction, make_due(character_id, character_name))?;
         transaction.commit().await?;
         Ok(start)
@@ -83,6 +85,8 @@ impl Store {
         let mut transaction = self.transaction("taking back a login").await?;
         let character_id = dialect!(transaction, delete_unused_stream(token_stream_id))?;
         if let Some(character_id) = character_id {
+            let abandoned = TokenEvent::LoginAbandoned;
+            token_event::record_gone(&mut transaction, token_stream_id, character_id, abandoned).await?;
             dialect!(transaction, delete_character_without_stream(character_id))?;
         }
         transaction.commit().await?;
@@ -111,6 +115,7 @@ pub(crate) async fn add_or_find(
     let token_stream_id = TokenStreamId::parse(added).map_err(StoreError::unexpected)?;
     let sealed = keyring.seal(token_stream_id, TokenColumn::Refresh, refresh_token);
     dialect!(*transaction, set_refresh_token(token_stream_id, &sealed))?;
+    token_event::record(transaction, token_stream_id, TokenEvent::SignedIn).await?;
     Ok(LoginStart::Added(token_stream_id))
 }
 

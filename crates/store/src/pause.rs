@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::CharacterId;
 
-use crate::access::dialect;
+use crate::access::{Access, dialect};
 use crate::{Store, StoreError};
 
 /// Everything that goes to ESI.
@@ -68,6 +68,16 @@ impl Store {
             })
             .collect())
     }
+}
+
+/// As [`Store::pause`], as part of what else happens.
+pub(crate) async fn pause_within(
+    transaction: &mut Access,
+    scope: &str,
+    reason: &str,
+    span: Duration,
+) -> Result<(), StoreError> {
+    dialect!(*transaction, pause(scope, reason, span))
 }
 
 #[derive(sqlx::FromRow)]

@@ -14,13 +14,13 @@ mod sqlite;
 use chrono::{DateTime, Utc};
 use domain::token::Health;
 use domain::{CharacterId, TokenStreamId};
-pub use finish::{AnswerSeen, Granted, expires_at};
+pub use finish::{AnswerSeen, ClientRefused, Granted, Refused, expires_at};
 use secrecy::SecretString;
 
 use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn};
 use crate::token_stream::health;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, token_event};
 
 /// A stream that we alone may refresh, until [`lease::REFRESH`](crate::lease::REFRESH) has passed.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct RefreshClaim {
     pub owner_hash: Option<String>,
     /// On the database's clock, just before the call is sent: what `expires_in` is added to.
     pub claimed_at: DateTime<Utc>,
+    /// It has been granted before, at least once.
+    pub(crate) was_ever_granted: bool,
     /// An answer to a refresh of this stream was lost, or never recorded, since the last grant: it may have brought a
     /// new refresh token that we do not have.
     pub lost_answer: bool,
@@ -85,6 +87,10 @@ impl Store {
             Err(why) => return Ok(RefreshStart::Unopenable(why)),
         };
         let fence = dialect!(transaction, begin_lease(token_stream_id))?;
+        let lost_answer = row.lease_until.is_some();
+        if lost_answer {
+            token_event::record_answer_lost(&mut transaction, token_stream_id).await?;
+        }
         transaction.commit().await?;
         Ok(RefreshStart::Claimed(Box::new(RefreshClaim {
             token_stream_id,
@@ -93,7 +99,8 @@ impl Store {
             health: health(&row.state, row.strikes, row.first_refused_at, row.next_probe_at)?,
             owner_hash: row.owner_hash,
             claimed_at: row.now,
-            lost_answer: row.lease_until.is_some(),
+            was_ever_granted: row.was_ever_granted,
+            lost_answer,
             refresh_token_version: row.refresh_token_version,
             fence,
             slot,
@@ -108,6 +115,7 @@ struct Unclaimed {
     refresh_token_sealed: Option<Vec<u8>>,
     refresh_token_version: i64,
     owner_hash: Option<String>,
+    was_ever_granted: bool,
     state: String,
     strikes: i32,
     first_refused_at: Option<DateTime<Utc>>,

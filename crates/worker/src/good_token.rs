@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::token::{self, Choice, NoToken};
 use domain::{CharacterId, Failure, FailureClass};
 use store::token_stream::AccessToken;
-use store::{StoreError, lease, pause};
+use store::{StoreError, lease};
 use tokio_util::sync::CancellationToken;
 
 use crate::refresh::Refreshed;
@@ -29,8 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_FOR: Duration = Duration::from_secs(lease::REFRESH.as_secs() + 5);
 /// More than a character has logins, so that whatever the answers are, a search comes to an end.
 const REFRESHES_MAX: u32 = 10;
-/// While EVE SSO refuses our client, nobody asks.
-const CONFIGURATION_PAUSE: Duration = Duration::from_secs(300);
 
 impl Worker {
     pub(crate) async fn good_token(
@@ -74,12 +72,12 @@ impl Worker {
             match self.refresher.refresh(token_stream_id).await? {
                 Refreshed::Granted(token) => return Ok(TokenSearch::Found(token)),
                 Refreshed::Failed(failure) => {
-                    if failure.class == FailureClass::Configuration {
-                        self.pauses.pause(self.store(), pause::SCOPE_SSO, &failure.reason, CONFIGURATION_PAUSE).await?;
-                    }
+                    // Our client may have been refused: then a pause has begun.
+                    self.pauses.look_again().await;
                     return Ok(TokenSearch::Failed(failure));
                 }
                 Refreshed::Unusable(failure) => {
+                    self.pauses.look_again().await;
                     left_out.push(token_stream_id);
                     last_failure = Some(failure);
                 }

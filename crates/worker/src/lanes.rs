@@ -4,6 +4,7 @@
 //! cannot write because the database is away is tried again here, for as long as the delivery is ours.
 
 mod cut;
+pub(crate) mod exercise_token;
 pub(crate) mod fetch_details;
 pub(crate) mod refresh_token;
 pub(crate) mod sync_list;
@@ -35,6 +36,9 @@ async fn run(worker: &Worker, job: &Job, delivery: &Delivery) -> Result<Outcome,
         Job::RefreshToken { token_stream_id, then } => {
             refresh_token::refresh_token(worker, *token_stream_id, *then, delivery).await
         }
+        Job::ExerciseToken { token_stream_id } => {
+            exercise_token::exercise_token(worker, *token_stream_id, delivery).await
+        }
     }
 }
 
@@ -50,6 +54,7 @@ pub async fn handle(worker: Arc<Worker>, delivered: Delivered, stop: Cancellatio
         job.attempt = field::Empty,
         trace.id = %message.trace_id,
         character.id = field::Empty,
+        token_stream.id = field::Empty,
     );
     let running = metrics::gauge!(names::JOBS_RUNNING, "kind" => kind);
     running.increment(1.0);

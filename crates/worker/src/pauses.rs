@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 /// How old our picture may be: a pause set by one worker is kept by all within two seconds.
 const READ_EVERY: Duration = Duration::from_secs(1);
+const LONGEST_SSO_WAIT: Duration = Duration::from_secs(60);
 /// Of one process.
 #[derive(Debug, Default)]
 pub struct Pauses {
@@ -29,9 +30,14 @@ impl Pauses {
         self.wait_for(store, &[pause::SCOPE_ESI, bucket]).await
     }
 
-    /// The wait for a call to the token endpoint, if a pause is in force.
+    /// The wait for a call to the token endpoint, if a pause is in force. It may end at any moment, with a canary: so
+    /// nobody waits for all of it, and ticks queue nobody before it is over.
     pub(crate) async fn wait_for_sso(&self, store: &Store) -> Result<Option<Failure>, StoreError> {
-        self.wait_for(store, &[pause::SCOPE_SSO]).await
+        let mut wait = self.wait_for(store, &[pause::SCOPE_SSO]).await?;
+        if let Some(Failure { class: FailureClass::Wait(remaining), .. }) = &mut wait {
+            *remaining = LONGEST_SSO_WAIT.min(*remaining);
+        }
+        Ok(wait)
     }
 
     async fn wait_for(&self, store: &Store, scopes: &[&str]) -> Result<Option<Failure>, StoreError> {
@@ -94,8 +100,12 @@ impl Pauses {
         span: Duration,
     ) -> Result<(), StoreError> {
         store.pause(scope, reason, span).await?;
-        // Our own picture is out of date from now on.
-        *self.seen.lock().await = None;
+        self.look_again().await;
         Ok(())
+    }
+
+    /// Our own picture is out of date from now on.
+    pub(crate) async fn look_again(&self) {
+        *self.seen.lock().await = None;
     }
 }

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::token::{Health, RefusalClass};
+use domain::token::RefusalClass;
+use domain::token::breaker::WINDOW;
 use domain::{Failure, FailureClass, TokenStreamId};
 use esi::{AccessGrant, Grant, Identity, RefreshError, SignatureCheck, Sso, Trouble};
 use secrecy::{ExposeSecret, SecretString};
 use service::metrics as names;
-use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart, expires_at};
+use store::refresh_job::{AnswerSeen, ClientRefused, Granted, RefreshClaim, RefreshStart, Refused, expires_at};
 use store::token_stream::AccessToken;
 use store::{Keyring, Store, StoreError};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 /// What became of a refresh. What speaks of the login, of EVE SSO or of us is recorded in the stream's row.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub enum Refreshed {
     /// Trouble of EVE SSO, or our own configuration: nothing is remembered against the login.
     Failed(Failure),
     /// This stream brings no token that we could use, whatever its login is worth: the new access token was not
-    /// accepted, or the refresh token does not open with our keys. Another stream may serve.
+    /// accepted, the refresh token does not open with our keys, or its refusal is not believed. Another stream may serve.
     Unusable(Failure),
     /// The stream is being refreshed by somebody else, or all slots for token calls are taken.
     Busy,
@@ -223,28 +224,56 @@ impl Inner {
             } => AnswerSeen::MayBeLost,
             RefreshError::Transient { .. } | RefreshError::Refused { .. } => AnswerSeen::Yes,
         };
-        let remember = async |health: &Health, code: &str| {
-            self.store.finish_without_token(claim, health, code, &failure.reason, answer).await
-        };
         match error.class() {
-            RefusalClass::User => {
-                let health = claim.health.after_refusal(claim.claimed_at);
-                warn!(token_stream.id = stream, state = health.state.name(), reason = %failure, "refresh refused");
-                remember(&health, if claim.lost_answer { "lost_answer" } else { error.code() }).await?;
-                Ok(Refreshed::Refused(failure))
-            }
+            RefusalClass::User => self.refused(claim, error.code(), failure).await,
             RefusalClass::Configuration => {
-                error!(reason = %failure, "EVE SSO refuses our client: check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET");
-                remember(&claim.health, error.code()).await?;
+                match self.store.finish_client_refused(claim, error.code(), &failure.reason).await? {
+                    ClientRefused::PauseBegins => {
+                        alarm("client_refused");
+                        error!(
+                            reason = %failure,
+                            "EVE SSO refuses our client and all refreshes pause: check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET"
+                        );
+                    }
+                    ClientRefused::PauseGoesOn => warn!(reason = %failure, "EVE SSO still refuses our client"),
+                    ClientRefused::Known => debug!(reason = %failure, "EVE SSO refuses our client"),
+                }
                 Ok(Refreshed::Failed(failure))
             }
             RefusalClass::Transient => {
                 warn!(token_stream.id = stream, reason = %failure, "refresh failed");
-                remember(&claim.health, error.code()).await?;
+                let reason = &failure.reason;
+                self.store.finish_without_token(claim, &claim.health, error.code(), reason, answer).await?;
                 Ok(Refreshed::Failed(failure))
             }
         }
     }
+
+    async fn refused(&self, claim: &RefreshClaim, code: &str, failure: Failure) -> Result<Refreshed, StoreError> {
+        let code = if claim.lost_answer { "lost_answer" } else { code };
+        let stream = claim.token_stream_id.get();
+        match self.store.finish_refused(claim, code, &failure.reason).await? {
+            Refused::Marked(health) => {
+                warn!(token_stream.id = stream, state = health.state.name(), reason = %failure, "refresh refused");
+                return Ok(Refreshed::Refused(failure));
+            }
+            Refused::Overtaken => return Ok(Refreshed::Refused(failure)),
+            Refused::Withheld => {
+                info!(token_stream.id = stream, reason = %failure, "refresh refused, and not believed")
+            }
+            Refused::Opened { reason } => {
+                alarm("mass_refusal");
+                error!(reason, "all refreshes pause");
+            }
+        }
+        let reason = format!("{failure}; with so many refused at once, it is held against nobody");
+        Ok(Refreshed::Unusable(Failure::is(FailureClass::Wait(WINDOW), reason)))
+    }
+}
+
+/// Counted once for the fleet: by the process whose refusal was the one too many.
+fn alarm(reason: &'static str) {
+    metrics::counter!(names::REFRESH_PAUSES, "reason" => reason).increment(1);
 }
 
 /// The code and the reason to remember when the new token is not this character's, or not the same person's any more.

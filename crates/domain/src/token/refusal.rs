@@ -4,6 +4,8 @@
 //! codes; the OAuth error code in the body tells them apart (texts seen in the field: `invalid_grant`, in one odd
 //! form `invalid_grant: Token is expired or invalid.`, so codes are compared by prefix).
 
+use std::time::Duration;
+
 /// Whose fault a refused refresh is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalClass {
@@ -13,6 +15,16 @@ pub enum RefusalClass {
     Configuration,
     /// The provider has trouble or wants us to wait: nothing is remembered against the user.
     Transient,
+}
+
+/// How long all refreshes pause after EVE SSO has refused our client for so many times in a row: a setting is mended by a
+/// person, and the first refresh after that ends it.
+#[must_use]
+pub fn configuration_pause(refusals: u32) -> Duration {
+    const FIRST_SECONDS: u64 = 30;
+    const LONGEST_SECONDS: u64 = 15 * 60;
+    let doublings = refusals.saturating_sub(1).min(10);
+    Duration::from_secs((FIRST_SECONDS << doublings).min(LONGEST_SECONDS))
 }
 
 const USER_CODES: [&str; 2] = ["invalid_grant", "invalid_token"];
@@ -47,6 +59,12 @@ pub fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> 
 mod tests {
     use super::RefusalClass::{Configuration, Transient, User};
     use super::*;
+
+    #[test]
+    fn pauses_for_our_own_fault_double_up_to_a_quarter_of_an_hour() {
+        let pauses = [0, 1, 2, 3, 4, 5, 6, 7, u32::MAX].map(|refusals| configuration_pause(refusals).as_secs());
+        assert_eq!(pauses, [30, 30, 60, 120, 240, 480, 900, 900, 900]);
+    }
 
     #[test]
     fn table_of_refusals() {

@@ -7,7 +7,7 @@ use store::Store;
 
 /// A mark that cannot be taken back goes stale by itself; one of a row that somebody works on stays.
 pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
-    let (mut characters, mut killmails) = (BTreeSet::new(), BTreeSet::new());
+    let (mut characters, mut killmails, mut streams) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for job in jobs {
         match job {
             Job::SyncList(SyncList { character_id, .. })
@@ -15,6 +15,9 @@ pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
                 characters.insert(character_id);
             }
             Job::FetchDetails { killmail_ids } => killmails.extend(killmail_ids),
+            Job::ExerciseToken { token_stream_id } => {
+                streams.insert(token_stream_id);
+            }
         }
     }
     let taken_back = async {
@@ -23,6 +26,9 @@ pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
         }
         if !killmails.is_empty() {
             store.unmark_killmails(&Vec::from_iter(killmails)).await?;
+        }
+        if !streams.is_empty() {
+            store.unmark_exercises(&Vec::from_iter(streams)).await?;
         }
         Ok::<_, store::StoreError>(())
     };

@@ -41,6 +41,10 @@ struct Columns {
     lease_until: Option<DateTime<Utc>>,
     fence: i64,
     created_at: DateTime<Utc>,
+    refused_scopes: Json<Vec<String>>,
+    scope_refused_at: Option<DateTime<Utc>>,
+    first_error_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -109,7 +113,9 @@ impl Table for Streams<'_> {
                       refresh_token_version, expires_at, owner_hash,
                       to_jsonb(granted_scopes) as "granted_scopes!: Json<Vec<String>>", strikes, first_refused_at,
                       next_probe_at, last_error_code, last_error, last_error_at, last_refreshed_at,
-                      lease_until, fence, created_at
+                      lease_until, fence, created_at,
+                      to_jsonb(refused_scopes) as "refused_scopes!: Json<Vec<String>>", scope_refused_at,
+                      first_error_at, last_used_at
                from token_stream where token_stream_id = any($1)"#,
             &ids
         );

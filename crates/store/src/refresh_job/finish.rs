@@ -9,14 +9,15 @@ mod sqlite;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::token::Health;
+use domain::token::breaker::{RefusedLogin, Ruling};
+use domain::token::{Health, StreamState, TokenEvent};
 use secrecy::SecretString;
 
 use super::RefreshClaim;
-use crate::access::dialect;
+use crate::access::{Access, dialect};
 use crate::seal::{Keyring, TokenColumn};
 use crate::token_stream::AccessToken;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, breaker, token_event};
 
 /// Whether a call that brought no token was answered at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,30 @@ pub enum AnswerSeen {
     Yes,
     /// It broke off or ran out of time: the provider may have replaced the refresh token all the same.
     MayBeLost,
+}
+
+/// What came of a refusal for the user's sake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// It is held against the login, which is this from now on.
+    Marked(Health),
+    /// It is held against nobody: too many were refused at once.
+    Withheld,
+    /// The same, and all refreshes pause from now on, for this reason: the operator has to be told.
+    Opened { reason: String },
+    /// The lease was lost, or another process has replaced the tokens: nothing is remembered.
+    Overtaken,
+}
+
+/// What came of a refusal of our client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientRefused {
+    /// All refreshes pause from now on: the operator has to be told.
+    PauseBegins,
+    /// They were tried again after a pause, and pause for longer now.
+    PauseGoesOn,
+    /// Others have told of it before.
+    Known,
 }
 
 /// The verified facts of a new access token.
@@ -50,9 +75,12 @@ impl Store {
         refresh_token: &SecretString,
     ) -> Result<bool, StoreError> {
         let sealed = keyring.seal(claim.token_stream_id, TokenColumn::Refresh, refresh_token);
-        let mut access = self.change("saving a new refresh token").await?;
-        let won = dialect!(access, save_rotated(claim, &sealed))?;
-        access.commit().await?;
+        let mut transaction = self.transaction("saving a new refresh token").await?;
+        let won = dialect!(transaction, save_rotated(claim, &sealed))?;
+        if won {
+            token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::Rotated).await?;
+        }
+        transaction.commit().await?;
         if won {
             claim.refresh_token_version += 1;
         }
@@ -77,8 +105,78 @@ impl Store {
         // somebody else's open lease may be telling of.
         let is_saved = dialect!(transaction, save_granted(claim, &granted, &sealed))?;
         dialect!(transaction, end_lease(claim, false))?;
+        if is_saved {
+            token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::Refreshed).await?;
+            record_change(&mut transaction, claim, claim.health.after_grant().state).await?;
+            breaker::granted(&mut transaction, claim.token_stream_id).await?;
+        }
         transaction.commit().await?;
         Ok(is_saved.then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), sealed)))
+    }
+
+    /// Remembers that the provider has refused this login for its user's sake, and ends the claim. Whether that is held
+    /// against the login is for the breaker to say ([`domain::token::breaker`]).
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn finish_refused(
+        &self,
+        claim: &RefreshClaim,
+        error_code: &str,
+        error: &str,
+    ) -> Result<Refused, StoreError> {
+        let mut transaction = self.transaction("recording a refused refresh").await?;
+        dialect!(transaction, release_slot(&claim.slot))?;
+        if !dialect!(transaction, lock_if_ours(claim))? {
+            dialect!(transaction, end_lease(claim, false))?;
+            transaction.commit().await?;
+            return Ok(Refused::Overtaken);
+        }
+        breaker::client_is_taken(&mut transaction).await?;
+        let login = RefusedLogin::of(&claim.health, claim.was_ever_granted);
+        let ruled = breaker::rule(&mut transaction, claim.token_stream_id, login).await?;
+        let is_marked = matches!(ruled.ruling, Ruling::Mark | Ruling::MarkNew);
+        let health = if is_marked { claim.health.after_refusal(claim.claimed_at) } else { claim.health.clone() };
+        dialect!(transaction, save_refused(claim, &health, error_code, error))?;
+        dialect!(transaction, end_lease(claim, claim.lost_answer))?;
+        let code = error_code;
+        let event = if is_marked { TokenEvent::Refused { code } } else { TokenEvent::RefusalWithheld { code } };
+        token_event::record(&mut transaction, claim.token_stream_id, event).await?;
+        if ruled.ruling == Ruling::MarkNew {
+            token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::NewSuspect).await?;
+        } else {
+            record_change(&mut transaction, claim, health.state).await?;
+        }
+        transaction.commit().await?;
+        Ok(match ruled.reason {
+            Some(reason) => Refused::Opened { reason },
+            None if is_marked => Refused::Marked(health),
+            None => Refused::Withheld,
+        })
+    }
+
+    /// Remembers that the provider has refused our client, which is no stream's fault, and ends the claim. All refreshes
+    /// pause, longer with every time in a row, until one is not refused so.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is written.
+    pub async fn finish_client_refused(
+        &self,
+        claim: &RefreshClaim,
+        error_code: &str,
+        error: &str,
+    ) -> Result<ClientRefused, StoreError> {
+        let mut transaction = self.transaction("recording a refused client").await?;
+        dialect!(transaction, release_slot(&claim.slot))?;
+        dialect!(transaction, save_refused(claim, &claim.health, error_code, error))?;
+        dialect!(transaction, end_lease(claim, claim.lost_answer))?;
+        let refusals = breaker::client_refused(&mut transaction, error).await?;
+        transaction.commit().await?;
+        Ok(match refusals {
+            Some(1) => ClientRefused::PauseBegins,
+            Some(_) => ClientRefused::PauseGoesOn,
+            None => ClientRefused::Known,
+        })
     }
 
     /// Remembers why no access token came of it and ends the claim; `health` is what the stream is from now on.
@@ -102,6 +200,16 @@ impl Store {
         // But not if the token has been replaced meanwhile: then it was not lost.
         let is_open = is_remembered && (claim.lost_answer || answer == AnswerSeen::MayBeLost);
         dialect!(transaction, end_lease(claim, is_open))?;
+        if is_remembered && answer == AnswerSeen::MayBeLost {
+            token_event::record_answer_lost(&mut transaction, claim.token_stream_id).await?;
+        }
+        if is_remembered && health.state == StreamState::Quarantined {
+            let event = TokenEvent::Quarantined { reason: error };
+            token_event::record(&mut transaction, claim.token_stream_id, event).await?;
+        }
+        if is_remembered {
+            record_change(&mut transaction, claim, health.state).await?;
+        }
         transaction.commit().await
     }
 
@@ -115,6 +223,16 @@ impl Store {
         dialect!(transaction, end_lease(claim, false))?;
         transaction.commit().await
     }
+}
+
+/// A state that is another one from now on.
+async fn record_change(transaction: &mut Access, claim: &RefreshClaim, to: StreamState) -> Result<(), StoreError> {
+    let from = claim.health.state;
+    if from == to {
+        return Ok(());
+    }
+    let event = TokenEvent::StateChanged { from, to };
+    token_event::record(transaction, claim.token_stream_id, event).await
 }
 
 /// `expires_at` of a token whose refresh was sent at `claimed_at`.

@@ -50,7 +50,9 @@ pub(super) async fn record_unopenable(
     why: &str,
 ) -> Result<()> {
     sqlx::query!(
-        r#"update token_stream set last_error_code = 'unopenable', last_error = $2, last_error_at = now()
+        r#"update token_stream set last_error_code = 'unopenable',
+               first_error_at = case when last_error_code = 'unopenable' then coalesce(first_error_at, now()) else now() end,
+               last_error = $2, last_error_at = now()
            where token_stream_id = $1"#,
         token_stream_id.get(),
         why

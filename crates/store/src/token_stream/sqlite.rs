@@ -50,7 +50,9 @@ pub(super) async fn record_unopenable(
     why: &str,
 ) -> Result<()> {
     sqlx::query(
-        "update token_stream set last_error_code = 'unopenable', last_error = ?2, last_error_at = ?3
+        "update token_stream set last_error_code = 'unopenable',
+             first_error_at = iif(last_error_code = 'unopenable', coalesce(first_error_at, ?3), ?3),
+             last_error = ?2, last_error_at = ?3
          where token_stream_id = ?1",
     )
     .bind(token_stream_id.get())

@@ -8,6 +8,7 @@
 mod harness;
 
 mod access_token;
+mod breaker;
 mod carry;
 mod connecting;
 mod disk_trouble;
@@ -44,6 +45,7 @@ mod schema;
 mod sealed_tokens;
 mod sqlite_file;
 mod take_over;
+mod token_events;
 mod token_streams;
 mod unopenable_stream;
 mod views;

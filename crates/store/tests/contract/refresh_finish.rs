@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::token::{Health, StreamState};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, expires_at};
+use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, Refused, expires_at};
 
 use crate::harness::arrange::secret;
 use crate::harness::{Database, contract};
@@ -70,20 +70,22 @@ async fn a_refusal_is_remembered_and_no_token_is_lost_by_it(database: Database) 
         "select access_token_sealed, refresh_token_sealed, expires_at, refresh_token_version from token_stream";
     let before = database.row(sealed).await;
 
-    let mut refused_at = claim.claimed_at;
     let mut health = Health::fresh();
     for (strikes, state) in [(1, "suspect"), (2, "suspect"), (3, "dead")] {
         let claim = database.refresh(token_stream_id).await;
         assert_eq!(claim.health, health, "what was remembered comes back");
-        health = claim.health.after_refusal(refused_at);
-        refused_at += TimeDelta::hours(13);
         let text = "Invalid refresh token. Token missing/expired.";
-        database.store.finish_without_token(&claim, &health, "invalid_grant", text, AnswerSeen::Yes).await.unwrap();
+        let kept = database.store.finish_refused(&claim, "invalid_grant", text).await.unwrap();
+        health = claim.health.after_refusal(claim.claimed_at);
+        assert_eq!(kept, Refused::Marked(health.clone()));
         let row = database.row(ROW).await;
         assert_eq!((&row["state"], &row["strikes"]), (&json!(state), &json!(strikes)));
         assert_eq!((&row["last_error_code"], &row["last_error"]), (&json!("invalid_grant"), &json!(text)));
         assert!(row.column("has_failed") == true && row["lease_until"].is_null(), "{row}");
         assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
+        // As if half a day had gone by.
+        database.run("update token_stream set first_refused_at = first_refused_at - interval '13 hours'").await;
+        health.first_refused_at = Some(database.time("select first_refused_at from token_stream").await);
     }
     assert_eq!(database.row(sealed).await, before);
 

@@ -38,7 +38,8 @@ pub(super) async fn save_granted(
         r#"update token_stream
            set access_token_sealed = $3, expires_at = $4, owner_hash = coalesce($5, owner_hash),
                granted_scopes = $6, state = $7, strikes = 0, first_refused_at = null, next_probe_at = null,
-               last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
+               last_error_code = null, last_error = null, last_error_at = null, first_error_at = null,
+               last_refreshed_at = now(),
                lease_until = case when lease_until > now() then lease_until end
            where token_stream_id = $1 and refresh_token_version = $2
              and (fence = $8 or expires_at is null or expires_at < $4)"#,
@@ -54,6 +55,18 @@ pub(super) async fn save_granted(
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
+/// Whether what was refused is what stands in the row, which stays so until the end of the transaction.
+pub(super) async fn lock_if_ours(connection: &mut PgConnection, claim: &RefreshClaim) -> Result<bool> {
+    let ours = sqlx::query!(
+        r#"select token_stream_id from token_stream
+           where token_stream_id = $1 and refresh_token_version = $2 and fence = $3 for update"#,
+        claim.token_stream_id.get(),
+        claim.refresh_token_version,
+        claim.fence
+    );
+    Ok(ours.fetch_optional(connection).await?.is_some())
+}
+
 pub(super) async fn save_refused(
     connection: &mut PgConnection,
     claim: &RefreshClaim,
@@ -64,6 +77,7 @@ pub(super) async fn save_refused(
     let saved = sqlx::query!(
         r#"update token_stream
            set state = $3, strikes = $4, first_refused_at = $5, next_probe_at = $6,
+               first_error_at = case when last_error_code = $7 then coalesce(first_error_at, now()) else now() end,
                last_error_code = $7, last_error = $8, last_error_at = now()
            where token_stream_id = $1 and refresh_token_version = $2 and fence = $9"#,
         claim.token_stream_id.get(),

@@ -42,7 +42,7 @@ pub(super) async fn save_granted(
         "update token_stream
          set access_token_sealed = ?3, expires_at = ?4, owner_hash = coalesce(?5, owner_hash),
              granted_scopes = ?6, state = ?7, strikes = 0, first_refused_at = null, next_probe_at = null,
-             last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = ?9,
+             last_error_code = null, last_error = null, last_error_at = null, first_error_at = null, last_refreshed_at = ?9,
              lease_until = iif(lease_until > ?9, lease_until, null)
          where token_stream_id = ?1 and refresh_token_version = ?2
            and (fence = ?8 or expires_at is null or expires_at < ?4)",
@@ -59,6 +59,19 @@ pub(super) async fn save_granted(
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
+/// Whether what was refused is what stands in the row.
+pub(super) async fn lock_if_ours(connection: &mut SqliteConnection, claim: &RefreshClaim) -> Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select 1 from token_stream
+                        where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?3)",
+    )
+    .bind(claim.token_stream_id.get())
+    .bind(claim.refresh_token_version)
+    .bind(claim.fence)
+    .fetch_one(connection)
+    .await
+}
+
 pub(super) async fn save_refused(
     connection: &mut SqliteConnection,
     claim: &RefreshClaim,
@@ -69,6 +82,7 @@ pub(super) async fn save_refused(
     let saved = sqlx::query(
         "update token_stream
          set state = ?3, strikes = ?4, first_refused_at = ?5, next_probe_at = ?6,
+             first_error_at = iif(last_error_code = ?7, coalesce(first_error_at, ?10), ?10),
              last_error_code = ?7, last_error = ?8, last_error_at = ?10
          where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?9",
     )

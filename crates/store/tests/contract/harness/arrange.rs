@@ -10,7 +10,7 @@ use store::lease::Claimant;
 use store::list_job::ListClaim;
 use store::list_page::ListedPage;
 use store::login::LoginStart;
-use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart};
+use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart, Refused};
 use store::token_stream::AccessToken;
 
 use uuid::Uuid;
@@ -144,11 +144,32 @@ impl Database {
     }
 
     /// Ends a refresh that was refused for the user's sake.
-    pub(crate) async fn refused(&self, claim: &RefreshClaim) {
-        let health = claim.health.after_refusal(claim.claimed_at);
-        let finished =
-            self.store.finish_without_token(claim, &health, "invalid_grant", "Token missing.", AnswerSeen::Yes);
-        finished.await.unwrap();
+    pub(crate) async fn refused(&self, claim: &RefreshClaim) -> Refused {
+        self.store.finish_refused(claim, "invalid_grant", "Token missing.").await.unwrap()
+    }
+
+    /// Events of a stream, oldest first, with what else there is to say.
+    pub(crate) async fn events(&self, token_stream_id: TokenStreamId) -> Vec<String> {
+        let rows = self
+            .rows(format!(
+                "select event, detail from token_event where token_stream_id = {token_stream_id} order by token_event_id"
+            ))
+            .await;
+        let told = rows.iter().map(|row| match row["detail"].as_str() {
+            Some(detail) => format!("{}: {detail}", row["event"].as_str().unwrap()),
+            None => row["event"].as_str().unwrap().to_owned(),
+        });
+        told.collect()
+    }
+
+    /// Logins of so many characters from 1 on, each granted before and good for a refresh.
+    pub(crate) async fn granted_logins(&self, count: i64) -> Vec<TokenStreamId> {
+        let mut streams = Vec::new();
+        for id in 1..=count {
+            streams.push(self.login(id, &format!("token-{id}")).await);
+        }
+        self.run("update token_stream set last_refreshed_at = now() - interval '1 hour'").await;
+        streams
     }
 
     /// Ends a refresh with an answer that has brought no token, and speaks of nobody.

@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+use domain::TokenStreamId;
+use sqlx::Result;
+use sqlx::types::Json;
+use sqlx_sqlite::SqliteConnection;
+
+use super::{Asked, Unused};
+use crate::sqlite::{earlier, now_text};
+
+pub(super) async fn asked(connection: &mut SqliteConnection, within: Duration) -> Result<Asked> {
+    sqlx::query_as(
+        "select count(*) filter (where state in ('active', 'suspect') and refresh_token_sealed is not null) as streams,
+                count(*) filter (where exercise_hinted_at > ?1) as within_the_hour,
+                max(exercise_hinted_at) as last_at, ?2 as now
+         from token_stream",
+    )
+    .bind(earlier(within))
+    .bind(now_text())
+    .fetch_one(connection)
+    .await
+}
+
+pub(super) async fn candidates(
+    connection: &mut SqliteConnection,
+    unused_for: Duration,
+    again_after: Duration,
+    limit: u32,
+) -> Result<Vec<Unused>> {
+    sqlx::query_as(
+        "select token_stream_id, state, strikes, first_refused_at, next_probe_at,
+                coalesce(last_refreshed_at, created_at) as unused_since, ?4 as now
+         from token_stream
+         where refresh_token_sealed is not null
+           and (lease_until is null or lease_until <= ?4)
+           and (exercise_hinted_at is null or exercise_hinted_at <= ?2)
+           and (state = 'active' and coalesce(last_refreshed_at, created_at) <= ?1
+                or state = 'suspect' and next_probe_at <= ?4)
+         order by state desc, coalesce(last_refreshed_at, created_at), token_stream_id
+         limit ?3",
+    )
+    .bind(earlier(unused_for))
+    .bind(earlier(again_after))
+    .bind(limit)
+    .bind(now_text())
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn claim(connection: &mut SqliteConnection, ids: &[i64], again_after: Duration) -> Result<Vec<i64>> {
+    sqlx::query_scalar(
+        "update token_stream set exercise_hinted_at = ?3
+         where token_stream_id in (select value from json_each(?1))
+           and (exercise_hinted_at is null or exercise_hinted_at <= ?2)
+         returning token_stream_id",
+    )
+    .bind(Json(ids))
+    .bind(earlier(again_after))
+    .bind(now_text())
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn unmark(connection: &mut SqliteConnection, ids: &[i64]) -> Result<()> {
+    sqlx::query(
+        "update token_stream set exercise_hinted_at = null
+         where token_stream_id in (select value from json_each(?1))",
+    )
+    .bind(Json(ids))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn one(connection: &mut SqliteConnection, token_stream_id: TokenStreamId) -> Result<Option<Unused>> {
+    sqlx::query_as(
+        "select token_stream_id, state, strikes, first_refused_at, next_probe_at,
+                coalesce(last_refreshed_at, created_at) as unused_since, ?2 as now
+         from token_stream where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(now_text())
+    .fetch_optional(connection)
+    .await
+}

@@ -1,0 +1,71 @@
+//! What has happened to token streams: an append-only record that outlives them, for 90 days.
+//!
+//! A record is written in the transaction of what it tells of, so there is none of what did not happen. The words are
+//! [`domain::token::TokenEvent`]'s.
+
+mod postgres;
+mod sqlite;
+
+use std::time::Duration;
+
+use domain::TokenStreamId;
+use domain::token::TokenEvent;
+
+use crate::access::{Access, dialect};
+use crate::{Store, StoreError};
+
+const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+impl Store {
+    /// Writes down that the access token of a stream was given to a sibling service, and to which.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_use(&self, token_stream_id: TokenStreamId, to: &str) -> Result<(), StoreError> {
+        let mut transaction = self.transaction("recording that an access token was given away").await?;
+        record(&mut transaction, token_stream_id, TokenEvent::Issued { to }).await?;
+        transaction.commit().await
+    }
+
+    /// Removes records that are older than 90 days; returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn prune_token_events(&self) -> Result<u64, StoreError> {
+        let mut access = self.change("removing old records of token streams").await?;
+        let pruned = dialect!(access, prune(KEPT_FOR))?;
+        access.commit().await?;
+        Ok(pruned)
+    }
+}
+
+/// Of a stream that is there no more.
+pub(crate) async fn record_gone(
+    transaction: &mut Access,
+    token_stream_id: TokenStreamId,
+    character_id: i64,
+    event: TokenEvent<'_>,
+) -> Result<(), StoreError> {
+    dialect!(*transaction, record_gone(token_stream_id, character_id, event.name()))
+}
+
+/// That an answer may have been lost; once until the next grant, however often it is noticed.
+pub(crate) async fn record_answer_lost(
+    transaction: &mut Access,
+    token_stream_id: TokenStreamId,
+) -> Result<(), StoreError> {
+    let is_known = dialect!(
+        *transaction,
+        is_last_of_the_two(token_stream_id, TokenEvent::AnswerLost.name(), TokenEvent::Refreshed.name())
+    )?;
+    if is_known { Ok(()) } else { record(transaction, token_stream_id, TokenEvent::AnswerLost).await }
+}
+
+/// Of a stream that is still there.
+pub(crate) async fn record(
+    transaction: &mut Access,
+    token_stream_id: TokenStreamId,
+    event: TokenEvent<'_>,
+) -> Result<(), StoreError> {
+    dialect!(*transaction, record(token_stream_id, event.name(), event.detail().as_deref()))
+}
