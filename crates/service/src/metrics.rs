@@ -22,6 +22,8 @@ pub const ESI_REQUESTS: &str = "killfleet_esi_requests_total";
 pub const ESI_TOKENS_REMAINING: &str = "killfleet_esi_tokens_remaining";
 /// Counter: attempts to refresh a token. Label `result`.
 pub const TOKEN_REFRESHES: &str = "killfleet_token_refreshes_total";
+/// Counter: access tokens that sibling services have asked for over HTTP. Label `status` (of the answer).
+pub const TOKENS_ASKED_FOR: &str = "killfleet_tokens_asked_for_total";
 /// Counter: killmail bodies that were stored for the first time.
 pub const KILLMAILS_STORED: &str = "killfleet_killmails_stored_total";
 /// Counter: jobs that a tick of the scheduler has queued. Label `lane` (`Lane::name`).
@@ -57,6 +59,7 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(ESI_REQUESTS, "Requests to ESI.");
     describe_gauge!(ESI_TOKENS_REMAINING, "What is left of a rate limit of ESI, as the newest answer says.");
     describe_counter!(TOKEN_REFRESHES, "Attempts to refresh a token.");
+    describe_counter!(TOKENS_ASKED_FOR, "Access tokens asked for by sibling services.");
     describe_counter!(KILLMAILS_STORED, "Killmail bodies stored for the first time.");
     describe_counter!(TICK_QUEUED, "Jobs queued by ticks of the scheduler.");
     describe_counter!(TICK_SKIPPED, "Due characters that ticks of the scheduler could not queue.");
