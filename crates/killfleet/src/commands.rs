@@ -10,6 +10,7 @@ pub(crate) mod migrate;
 pub(crate) mod move_database;
 pub(crate) mod standalone;
 pub(crate) mod status;
+pub(crate) mod token;
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -8,7 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, key, login, migrate, move_database, status};
+use commands::{ReadArguments, character, key, login, migrate, move_database, status, token};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -47,6 +47,8 @@ enum Command {
     /// Add and list characters.
     #[command(subcommand)]
     Character(character::Command),
+    /// Print one good access token of a character, for another service: it need not refresh a login of ours, and must not.
+    Token(Box<token::Arguments>),
     /// Change the key that tokens are sealed with.
     #[command(subcommand)]
     Key(key::Command),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             Command::Demo(arguments) => return commands::demo::run(arguments, stop).await,
             Command::Standalone(arguments) => return commands::standalone::run(*arguments, &log, stop).await,
             Command::Move(arguments) => return move_database::run(*arguments, stop).await,
+            Command::Token(arguments) => return token::run(*arguments, stop).await,
             Command::Key(command) => return key::run(command, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Login(arguments) => login::run(*arguments, stop).await,

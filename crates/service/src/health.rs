@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use listener::{Listener, listen};
+pub use listener::{Listener, listen, listen_with};
 
 /// Probes give up after a few seconds (Kubernetes: 1, Docker: as configured); a late answer helps nobody.
 const READY_TIME_LIMIT: Duration = Duration::from_secs(3);

@@ -25,6 +25,8 @@ pub const TOKEN_REFRESHES: &str = "killfleet_token_refreshes_total";
 /// Counter: times that all refreshes began to pause: an alarm, counted once for the fleet. Label `reason` (`mass_refusal` or
 /// `client_refused`).
 pub const REFRESH_PAUSES: &str = "killfleet_refresh_pauses_total";
+/// Counter: access tokens that sibling services have asked for over HTTP. Label `status` (of the answer).
+pub const TOKENS_ASKED_FOR: &str = "killfleet_tokens_asked_for_total";
 /// Counter: killmail bodies that were stored for the first time.
 pub const KILLMAILS_STORED: &str = "killfleet_killmails_stored_total";
 /// Counter: jobs that a tick of the scheduler has queued. Label `lane` (`Lane::name`).
@@ -61,6 +63,7 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     describe_gauge!(ESI_TOKENS_REMAINING, "What is left of a rate limit of ESI, as the newest answer says.");
     describe_counter!(TOKEN_REFRESHES, "Attempts to refresh a token.");
     describe_counter!(REFRESH_PAUSES, "Times that all refreshes began to pause.");
+    describe_counter!(TOKENS_ASKED_FOR, "Access tokens asked for by sibling services.");
     describe_counter!(KILLMAILS_STORED, "Killmail bodies stored for the first time.");
     describe_counter!(TICK_QUEUED, "Jobs queued by ticks of the scheduler.");
     describe_counter!(TICK_SKIPPED, "Due characters that ticks of the scheduler could not queue.");

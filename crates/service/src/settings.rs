@@ -21,6 +21,7 @@ mod move_addresses;
 pub mod names;
 mod raw;
 mod sso;
+mod token_api;
 mod token_key;
 mod token_rules;
 mod web_address;
@@ -35,6 +36,7 @@ pub use listen::ListenArgs;
 pub use log::{LogArgs, LogFormat, LogSettings};
 pub use move_addresses::MoveAddressArgs;
 pub use sso::{ClientAuth, SsoArgs, SsoSettings};
+pub use token_api::TokenApiArgs;
 pub use token_key::TokenKeyArgs;
 pub use token_rules::{TokenRules, TokenRulesArgs};
 
@@ -63,6 +65,8 @@ mod tests {
         #[command(flatten)]
         _token_rules: TokenRulesArgs,
         #[command(flatten)]
+        _token_api: TokenApiArgs,
+        #[command(flatten)]
         _listen: ListenArgs,
         #[command(flatten)]
         _log: LogArgs,
@@ -72,11 +76,12 @@ mod tests {
     fn all_groups_fit_into_one_command_line() {
         AllArgs::augment_args(Command::new("test")).debug_assert();
         let described = described::<AllArgs>();
-        assert_eq!(described.len(), 22);
+        assert_eq!(described.len(), 25);
         for (flag, variable, is_hidden) in described {
             assert_eq!(variable, format!("KILLFLEET_{}", flag[2..].replace('-', "_").to_uppercase()));
-            let may_hold_a_secret =
-                [names::DATABASE_URL, names::AMQP_URL, names::CLIENT_SECRET, names::TOKEN_KEY].contains(&&*variable);
+            let secrets =
+                [names::DATABASE_URL, names::AMQP_URL, names::CLIENT_SECRET, names::TOKEN_KEY, names::TOKEN_API_SECRET];
+            let may_hold_a_secret = secrets.contains(&&*variable);
             assert_eq!(is_hidden, may_hold_a_secret, "{variable}");
         }
     }

@@ -32,6 +32,7 @@ pub mod reseal;
 pub mod schema;
 pub mod scratch;
 pub mod seal;
+pub mod sibling;
 mod sqlite;
 pub mod status;
 pub mod take_over;

@@ -17,7 +17,7 @@ use crate::{Store, StoreError};
 /// An access token on its way to ESI.
 #[derive(Debug)]
 pub struct AccessToken {
-    token_stream_id: TokenStreamId,
+    pub token_stream_id: TokenStreamId,
     pub secret: SecretString,
     /// As it stands in the row: identifies it there.
     sealed: Vec<u8>,
@@ -37,17 +37,17 @@ pub struct StreamsNow {
 }
 
 #[derive(sqlx::FromRow)]
-struct StreamRow {
-    token_stream_id: i64,
-    character_id: i64,
-    state: String,
-    has_access_token: bool,
-    has_refresh_token: bool,
-    lacks_scope: bool,
-    expires_at: Option<DateTime<Utc>>,
-    strikes: i32,
-    first_refused_at: Option<DateTime<Utc>>,
-    next_probe_at: Option<DateTime<Utc>>,
+pub(crate) struct StreamRow {
+    pub(crate) token_stream_id: i64,
+    pub(crate) character_id: i64,
+    pub(crate) state: String,
+    pub(crate) has_access_token: bool,
+    pub(crate) has_refresh_token: bool,
+    pub(crate) lacks_scope: bool,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub(crate) strikes: i32,
+    pub(crate) first_refused_at: Option<DateTime<Utc>>,
+    pub(crate) next_probe_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<StreamRow> for Stream {

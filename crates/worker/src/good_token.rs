@@ -30,9 +30,27 @@ const LOOK_FOR: Duration = Duration::from_secs(lease::REFRESH.as_secs() + 5);
 /// More than a character has logins, so that whatever the answers are, a search comes to an end.
 const REFRESHES_MAX: u32 = 10;
 
+/// What a token is to be good for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// The character's killmail list.
+    List,
+    /// A sibling service, which asks for these scopes.
+    Sibling(&'a [String]),
+}
+
 impl Worker {
     pub(crate) async fn good_token(
         &self,
+        character_id: CharacterId,
+        stop: &CancellationToken,
+    ) -> Result<TokenSearch, StoreError> {
+        self.token_for(Purpose::List, character_id, stop).await
+    }
+
+    pub(crate) async fn token_for(
+        &self,
+        purpose: Purpose<'_>,
         character_id: CharacterId,
         stop: &CancellationToken,
     ) -> Result<TokenSearch, StoreError> {
@@ -41,7 +59,10 @@ impl Worker {
         // Streams that bring no token that we could use, and why the last of them did not; another login may serve.
         let (mut left_out, mut last_failure) = (Vec::new(), None);
         loop {
-            let mut now = self.store().streams_of(character_id).await?;
+            let mut now = match purpose {
+                Purpose::List => self.store().streams_of(character_id).await?,
+                Purpose::Sibling(scopes) => self.store().streams_with_scopes(character_id, scopes).await?,
+            };
             now.streams.retain(|stream| !left_out.contains(&stream.token_stream_id));
             let token_stream_id = match token::choose(&now.streams, now.now, self.token_buffer) {
                 Choice::Use(token_stream_id) => {

@@ -2,13 +2,15 @@
 //!
 //! Where to start: [`handle`] is the table of contents. One character's way through it: `lanes::sync_list` finds a
 //! token (`good_token`, which may have to [`refresh`]), walks the list and returns the bodies to ask for;
-//! `lanes::fetch_details` stores them.
+//! `lanes::fetch_details` stores them. [`sibling`] gives tokens to other services, [`token_api`] over HTTP.
 
 mod good_token;
 mod lanes;
 mod pauses;
 pub mod refresh;
 pub mod settings;
+pub mod sibling;
+pub mod token_api;
 mod worker;
 
 pub use lanes::handle;

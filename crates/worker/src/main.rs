@@ -9,11 +9,11 @@ use clap::Parser;
 use domain::Lane;
 use esi::Esi;
 use service::health::{self, Check};
-use service::settings::{BrokerArgs, ListenArgs, LogArgs, SettingError, names, parse_duration};
+use service::settings::{BrokerArgs, ListenArgs, LogArgs, SettingError, TokenApiArgs, names, parse_duration};
 use service::{Exit, Process, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
-use worker::{Pauses, Worker};
+use worker::{Pauses, Worker, token_api};
 
 const NAME: &str = "killfleet-worker";
 
@@ -43,6 +43,8 @@ struct Arguments {
     #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
+    token_api: TokenApiArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -62,6 +64,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     lanes.dedup();
     let broker = broker_settings(&arguments.broker)?;
     let listen = arguments.listen.resolve()?;
+    let token_api = arguments.token_api.resolve(listen)?;
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
     let connections = u32::from(arguments.concurrency) * u32::try_from(lanes.len())? + 2;
     let database_url = arguments.refresh.database.resolve_for_the_fleet()?;
@@ -72,7 +75,10 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let worker = Arc::new(Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() });
     let status = ConsumerStatus::default();
     let _listener = match listen {
-        Some(address) => Some(health::listen(address, readiness(&store, &status), stop.token()).await?),
+        Some(address) => {
+            let routes = token_api::routes(&worker, token_api, &stop.token());
+            Some(health::listen_with(address, readiness(&store, &status), routes, stop.token()).await?)
+        }
         None => None,
     };
 

@@ -1,5 +1,6 @@
 //! `killfleet standalone`: the whole fleet in one process, with its database in a file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,11 +8,11 @@ use esi::Esi;
 use scheduler::{DueArgs, parse_interval};
 use secrecy::SecretString;
 use service::health::{self, Check};
-use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, parse_duration};
+use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TokenApiArgs, parse_duration};
 use service::{Exit, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
-use worker::{Pauses, Worker};
+use worker::{Pauses, Worker, token_api};
 
 use super::{alone, from_store};
 use crate::NAME;
@@ -38,12 +39,15 @@ pub(crate) struct Arguments {
     refresh: RefreshArgs,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    token_api: TokenApiArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyhow::Result<Exit> {
     let format = log.resolve()?.format;
     let file = arguments.refresh.database.resolve_file()?;
     let listen = arguments.listen.resolve()?;
+    let token_api = arguments.token_api.resolve(listen)?;
     let settings = arguments.refresh.resolve()?;
 
     // Until the end, and before anything looks into the file.
@@ -54,9 +58,12 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let filter = arguments.due.filter(&store).await?;
     let Joined { refresher, http, esi, token_buffer } = settings.join(store.clone());
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
-    let worker = Worker { refresher, esi, token_buffer, pauses: Pauses::default() };
+    let worker = Arc::new(Worker { refresher, esi, token_buffer, pauses: Pauses::default() });
     let _listener = match listen {
-        Some(address) => Some(health::listen(address, readiness(&store), stop.token()).await?),
+        Some(address) => {
+            let routes = token_api::routes(&worker, token_api, &stop.token());
+            Some(health::listen_with(address, readiness(&store), routes, stop.token()).await?)
+        }
         None => None,
     };
 

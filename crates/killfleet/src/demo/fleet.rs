@@ -1,5 +1,6 @@
 //! The fleet of the demo: the engine of `killfleet standalone` on a database that goes away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -95,7 +96,7 @@ impl DemoFleet {
             grace: GRACE,
             filter: DueFilter::default(),
         };
-        let engine = Engine::of(worker, settings);
+        let engine = Engine::of(Arc::new(worker), settings);
         let ended = tokio::select! {
             ended = engine.run(|_summary| {}, stop) => ended?,
             never = progress.watch(self.store()) => match never {},

@@ -62,8 +62,8 @@ impl Observer {
 }
 
 impl Engine {
-    pub(crate) fn of(worker: Worker, settings: EngineSettings) -> Self {
-        Self { worker: Arc::new(worker), settings, lanes: Arc::new(Lanes::with(Bounds::USUAL)) }
+    pub(crate) fn of(worker: Arc<Worker>, settings: EngineSettings) -> Self {
+        Self { worker, settings, lanes: Arc::new(Lanes::with(Bounds::USUAL)) }
     }
 
     pub(crate) fn observer(&self) -> Observer {

@@ -1,4 +1,4 @@
-//! The three routes on their address.
+//! The three routes on their address, and those that a process has beside them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,6 +55,26 @@ where
     R: Fn() -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Vec<Check>> + Send + 'static,
 {
+    listen_with(address, ready, Router::new(), stop).await
+}
+
+/// As [`listen`], with routes of the process's own beside the three.
+///
+/// # Errors
+/// As [`listen`].
+///
+/// # Panics
+/// When one of the routes is one of the three.
+pub async fn listen_with<R, Fut>(
+    address: SocketAddr,
+    ready: R,
+    routes: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<Listener>
+where
+    R: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Vec<Check>> + Send + 'static,
+{
     let refused = |error: io::Error| {
         let problem = format!("is {address}, which cannot be listened on ({error})");
         SettingError::malformed(names::LISTEN, problem, "give an address that is free on this machine, or unset it")
@@ -62,7 +82,7 @@ where
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let local_address = listener.local_addr().map_err(refused)?;
     let metrics = metrics::install()?;
-    let router = router(ready, stop, metrics.clone());
+    let router = router(ready, stop, metrics.clone()).merge(routes);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         // Never returns: a connection that cannot be accepted is tried again after a pause.
