@@ -44,7 +44,7 @@ enum Command {
     Move(Box<move_database::Arguments>),
     /// Sign a pilot in with a browser, and store the login.
     Login(Box<login::Arguments>),
-    /// Add and list characters.
+    /// Add, list, explain and remove characters.
     #[command(subcommand)]
     Character(character::Command),
     /// Show the fleet in a few numbers.

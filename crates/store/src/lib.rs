@@ -18,6 +18,7 @@ pub mod character;
 pub mod detail_job;
 pub mod due;
 pub mod error;
+pub mod explain;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;
