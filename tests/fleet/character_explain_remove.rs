@@ -16,11 +16,10 @@ async fn explain(fleet: &Fleet<'_>, character_id: i64) -> (Value, String) {
 
 fn every_state_of_a_character_is_explained(on: On) {
     fleet(on, World::of(1, 4), async |fleet: &Fleet| {
-        let pilot = fleet.simulator.pilots().await.remove(0);
-        let id = pilot.character_id;
+        let id = fleet.simulator.pilots().await[0].character_id;
         let (told, text) = explain(fleet, id).await;
         assert_eq!((&told["verdict"]["is_served"], &told["verdict"]["because"]), (&true.into(), &"good_token".into()));
-        assert!(text.contains(&pilot.name) && text.contains("the next tick: it is due"), "{text}");
+        assert!(text.contains(&format!("{id} Pilot {id}")) && text.contains("the next tick: it is due"), "{text}");
 
         fleet.tick(&[]).await;
         fleet.drain().await;
@@ -67,10 +66,11 @@ fn every_state_of_a_character_is_explained(on: On) {
 }
 
 fn a_character_is_removed_when_somebody_says_yes(on: On) {
-    fleet(on, World::of(2, 4), async |fleet: &Fleet| {
+    fleet(on, World::of(2, 4).with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         fleet.tick(&[]).await;
         fleet.drain().await;
         fleet.is_true().await;
+        fleet.lists_have_expired().await;
         let pilots = fleet.simulator.pilots().await;
         let id = pilots[0].character_id.to_string();
         let before = fleet.database.contents().await;
