@@ -1,6 +1,6 @@
 //! `killfleet login`: a pilot signs in with a browser, which here is a client that follows redirects.
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, ClientBuilder, StatusCode};
 use url::Url;
 
 use crate::harness::{Ended, Fleet, On, Process, Running, World, fleet, free_port, on_both};
@@ -27,7 +27,7 @@ impl Login {
     async fn begin(process: Process<'_>) -> Self {
         let mut running = process.start();
         let url = Url::parse(&running.first_line().await).unwrap();
-        Self { running, url, browser: Client::builder().no_proxy().user_agent("a browser").build().unwrap() }
+        Self { running, url, browser: browser().build().unwrap() }
     }
 
     fn query(&self, name: &str) -> String {
@@ -53,6 +53,10 @@ impl Login {
     async fn ended(self) -> Ended {
         self.running.ended().await
     }
+}
+
+fn browser() -> ClientBuilder {
+    Client::builder().no_proxy().user_agent("a browser")
 }
 
 fn login<'fleet>(fleet: &'fleet Fleet<'_>, flags: &[&str]) -> Process<'fleet> {
@@ -198,12 +202,7 @@ fn an_address_may_be_pasted(on: On) {
         let id = fleet.simulator.pilots().await[0].character_id;
         let mut login = Login::begin(login(fleet, &[]).typed_to()).await;
         // The browser of another machine: it is sent to an address that leads nowhere there.
-        let browser = Client::builder()
-            .no_proxy()
-            .user_agent("a browser")
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let browser = browser().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let sent_back = browser.get(format!("{}&{}", login.url, chosen(id))).send().await.unwrap();
         let address = sent_back.headers()["location"].to_str().unwrap().to_owned();
         login.running.type_line("http://127.0.0.1/callback?code=x&state=another");

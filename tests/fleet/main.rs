@@ -10,6 +10,7 @@ mod architecture;
 mod bodies_that_are_wrong;
 mod broker_losses;
 mod character_add;
+mod character_explain_remove;
 mod database_losses;
 mod demo;
 mod error_limit;

@@ -2,7 +2,9 @@
 
 pub(crate) mod character;
 mod character_add;
+mod character_explain;
 mod character_list;
+mod character_remove;
 pub(crate) mod demo;
 pub(crate) mod key;
 pub(crate) mod login;

@@ -44,7 +44,7 @@ enum Command {
     Move(Box<move_database::Arguments>),
     /// Sign a pilot in with a browser, and store the login.
     Login(Box<login::Arguments>),
-    /// Add and list characters.
+    /// Add, list, explain and remove characters.
     #[command(subcommand)]
     Character(character::Command),
     /// Print one good access token of a character, for another service: it need not refresh a login of ours, and must not.

@@ -1,4 +1,4 @@
-//! Characters as an operator lists them.
+//! Characters as an operator lists and removes them.
 
 mod postgres;
 mod sqlite;
@@ -23,6 +23,13 @@ pub struct CharacterListed {
     pub last_reason: Option<String>,
 }
 
+/// What has gone with a character.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CharacterRemoved {
+    pub character_name: String,
+    pub streams: u64,
+}
+
 impl Store {
     /// # Errors
     /// When the database does not answer.
@@ -36,5 +43,19 @@ impl Store {
     /// When the database does not answer.
     pub async fn characters(&self) -> Result<Vec<CharacterListed>, StoreError> {
         dialect!(self.read("listing the characters").await?, list())
+    }
+
+    /// Removes a character with its token streams, its list and the records of its walks. Killmails stay, also those that
+    /// are still wanted. None when there is no such character.
+    ///
+    /// # Errors
+    /// When the database does not answer: nothing is removed.
+    pub async fn remove_character(&self, character_id: CharacterId) -> Result<Option<CharacterRemoved>, StoreError> {
+        let mut transaction = self.transaction("removing a character").await?;
+        // The streams first: what goes with the character itself is not counted.
+        let streams = dialect!(transaction, remove_streams(character_id))?;
+        let Some(character_name) = dialect!(transaction, remove(character_id))? else { return Ok(None) };
+        transaction.commit().await?;
+        Ok(Some(CharacterRemoved { character_name, streams }))
     }
 }

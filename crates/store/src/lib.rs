@@ -21,6 +21,7 @@ pub mod detail_job;
 pub mod due;
 pub mod error;
 pub mod exercise;
+pub mod explain;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;

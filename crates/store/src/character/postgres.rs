@@ -25,3 +25,18 @@ pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<CharacterL
     .fetch_all(connection)
     .await
 }
+
+pub(super) async fn remove_streams(connection: &mut PgConnection, character_id: CharacterId) -> Result<u64> {
+    // A login that is just being stored comes before this or after it: it locks the character too.
+    sqlx::query!("select character_id from character where character_id = $1 for update", character_id.get())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let removed = sqlx::query!("delete from token_stream where character_id = $1", character_id.get());
+    Ok(removed.execute(connection).await?.rows_affected())
+}
+
+pub(super) async fn remove(connection: &mut PgConnection, character_id: CharacterId) -> Result<Option<String>> {
+    sqlx::query_scalar!("delete from character where character_id = $1 returning character_name", character_id.get())
+        .fetch_optional(connection)
+        .await
+}

@@ -22,3 +22,15 @@ pub(super) async fn list(connection: &mut SqliteConnection) -> Result<Vec<Charac
     .fetch_all(connection)
     .await
 }
+
+pub(super) async fn remove_streams(connection: &mut SqliteConnection, character_id: CharacterId) -> Result<u64> {
+    let removed = sqlx::query("delete from token_stream where character_id = ?1").bind(character_id.get());
+    Ok(removed.execute(connection).await?.rows_affected())
+}
+
+pub(super) async fn remove(connection: &mut SqliteConnection, character_id: CharacterId) -> Result<Option<String>> {
+    sqlx::query_scalar("delete from character where character_id = ?1 returning character_name")
+        .bind(character_id.get())
+        .fetch_optional(connection)
+        .await
+}
