@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails its test")]
 
 mod architecture;
+mod bad_grants;
 mod bodies_that_are_wrong;
 mod broker_losses;
 mod character_add;
@@ -17,13 +18,16 @@ mod expired_tokens;
 mod happy_path;
 mod harness;
 mod health_listener;
+mod killed_refresh;
 mod killed_worker;
 mod lanes;
 mod lists_that_are_wrong;
+mod lost_answers;
 mod missing_tokens;
 mod moved;
 mod oracle_itself;
 mod paging;
+mod providers;
 mod refused_refresh;
 mod repeated_messages;
 mod rotation;
