@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 
-on_both![every_setting_of_a_provider_that_wants_the_secret_by_basic_authentication,];
+on_both![refresh_tokens_that_go_on_working, refresh_tokens_that_are_good_once,];
 
 const CHARACTERS: u64 = 3;
 const ROUNDS: u32 = 2;
@@ -16,22 +16,27 @@ const SLIDING_SECONDS: u32 = 1000;
 /// Outlasts all rounds of one setting.
 const ABSOLUTE_SECONDS: u32 = 10_000;
 
-/// How refresh tokens are handled, and whether a refresh brings another one.
-fn handlings() -> [(Value, bool); 5] {
-    [
-        (json!({ "rotation": "re-use" }), false),
-        (json!({ "rotation": "always" }), true),
-        (json!({ "rotation": "one-time-only", "grace_seconds": 0, "replay": "refuse" }), true),
-        (json!({ "rotation": "one-time-only", "grace_seconds": 0, "replay": "revoke-login" }), true),
-        (json!({ "rotation": "one-time-only", "grace_seconds": 60, "replay": "refuse" }), true),
+/// Refresh tokens that go on working.
+fn lasting() -> Vec<Value> {
+    vec![json!({ "rotation": "re-use" }), json!({ "rotation": "always" })]
+}
+
+/// Refresh tokens that are good for one refresh.
+fn consumed() -> Vec<Value> {
+    vec![
+        json!({ "rotation": "one-time-only", "grace_seconds": 0, "replay": "refuse" }),
+        json!({ "rotation": "one-time-only", "grace_seconds": 0, "replay": "revoke-login" }),
+        json!({ "rotation": "one-time-only", "grace_seconds": 60, "replay": "refuse" }),
     ]
 }
 
-fn the_whole_grid(on: On, client_auth: &str, world: World) {
-    let world = world.with("--list-ttl-seconds=1").with(&format!("--client-auth={client_auth}"));
-    fleet(on, world, async |fleet: &Fleet| {
+/// These ways to handle refresh tokens, with all combinations of lifetimes.
+fn lives_on(on: On, handlings: &[Value], client_auth: &str) {
+    let world = World::of(CHARACTERS as u32, 8).with("--list-ttl-seconds=1").with("--window-seconds=1");
+    fleet(on, world.with(&format!("--client-auth={client_auth}")), async |fleet: &Fleet| {
         let mut age_seconds = 0;
-        for (handling, brings_another) in handlings() {
+        for handling in handlings {
+            let brings_another = handling["rotation"] != "re-use";
             for [slides, ends] in [[false, false], [false, true], [true, false], [true, true]] {
                 let mut settings = handling.clone();
                 settings["sliding_lifetime_seconds"] = json!(slides.then_some(SLIDING_SECONDS));
@@ -73,10 +78,10 @@ async fn refresh_all(fleet: &Fleet<'_>, settings: &Value) {
     assert_eq!(fleet.database.count(well).await, CHARACTERS as i64, "{settings}");
 }
 
-fn world() -> World {
-    World::of(CHARACTERS as u32, 8)
+fn refresh_tokens_that_go_on_working(on: On) {
+    lives_on(on, &lasting(), "basic");
 }
 
-fn every_setting_of_a_provider_that_wants_the_secret_by_basic_authentication(on: On) {
-    the_whole_grid(on, "basic", world());
+fn refresh_tokens_that_are_good_once(on: On) {
+    lives_on(on, &consumed(), "basic");
 }
