@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails its test")]
 
 mod architecture;
+mod bad_grants;
 mod bodies_that_are_wrong;
 mod broker_losses;
 mod character_add;
@@ -19,14 +20,20 @@ mod happy_path;
 mod harness;
 mod health_listener;
 mod keys;
+mod killed_refresh;
+mod killed_worker;
 mod killed_worker;
 mod lanes;
+mod lanes;
+mod lists_that_are_wrong;
 mod lists_that_are_wrong;
 mod login;
+mod lost_answers;
 mod missing_tokens;
 mod moved;
 mod oracle_itself;
 mod paging;
+mod providers;
 mod refused_refresh;
 mod repeated_messages;
 mod rotation;

@@ -8,6 +8,7 @@ mod binaries;
 mod database;
 mod fleet;
 mod listener;
+mod logins;
 mod oracle;
 mod output;
 mod process;

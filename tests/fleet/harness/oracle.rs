@@ -91,8 +91,8 @@ impl Fleet<'_> {
         self.outputs.assert_silent_about("eyJ", "an access token");
         self.outputs.assert_silent_about(CLIENT_SECRET, "the client secret");
         self.outputs.assert_silent_about(TOKEN_KEY.split_once(':').expect("it has two parts").1, "the token key");
-        for token in self.simulator.pilots().await.into_iter().filter_map(|pilot| pilot.refresh_token) {
-            self.outputs.assert_silent_about(&token, "a refresh token");
+        for token in self.simulator.live_refresh_tokens().await.values().flatten() {
+            self.outputs.assert_silent_about(token, "a refresh token");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The test's own simulator: what is true, what it counted, and which faults it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Client, Method};
 use serde::Deserialize;
@@ -48,6 +48,12 @@ pub(crate) struct TrueKillmail {
 pub(crate) struct TrueList {
     pub(crate) character_id: i64,
     pub(crate) killmail_ids: Vec<i64>,
+}
+
+#[derive(Deserialize)]
+struct LiveTokens {
+    character_id: i64,
+    refresh_tokens: BTreeSet<String>,
 }
 
 /// What its callers did since the counters were last reset.
@@ -137,6 +143,27 @@ impl Simulator {
     /// All refresh tokens of the character are refused from now on.
     pub(crate) async fn revoke(&self, character_id: i64) {
         let _: Value = self.ask(Method::POST, &format!("/sim/characters/{character_id}/revoke"), None).await;
+    }
+
+    /// Other settings of SSO from now on, for those that are named.
+    pub(crate) async fn set_sso(&self, settings: &Value) {
+        let _: Value = self.ask(Method::PATCH, "/sim/sso", Some(settings.clone())).await;
+    }
+
+    /// As if so much time had passed for all logins and their refresh tokens.
+    pub(crate) async fn age_logins(&self, seconds: u32) {
+        let () = self.ask(Method::POST, "/sim/refresh-tokens/age", Some(json!({ "seconds": seconds }))).await;
+    }
+
+    /// By character, the refresh tokens that would be taken now.
+    pub(crate) async fn live_refresh_tokens(&self) -> BTreeMap<i64, BTreeSet<String>> {
+        let lines: Vec<LiveTokens> = self.ask(Method::GET, "/sim/refresh-tokens", None).await;
+        lines.into_iter().map(|line| (line.character_id, line.refresh_tokens)).collect()
+    }
+
+    /// What the next access tokens of a character say of it: `name`, `owner`, `scopes`.
+    pub(crate) async fn change(&self, character_id: i64, changes: &Value) {
+        let () = self.ask(Method::PATCH, &format!("/sim/characters/{character_id}"), Some(changes.clone())).await;
     }
 
     /// A further refresh token.

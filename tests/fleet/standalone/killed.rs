@@ -5,19 +5,15 @@
 //! answer and our commit. The oracle tells these logins by what the simulator knows, and they must have been on their
 //! way to it when the process died; all others must hold the very token that works.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use domain::TokenStreamId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use store::Keyring;
-use store::seal::TokenColumn;
 use tokio::time::sleep;
 
-use crate::harness::{Exceptions, Fleet, On, TOKEN_KEY, World, fleet, list};
+use crate::harness::{Exceptions, Fleet, On, World, fleet, list};
 
 const KILLS: u64 = 50;
 const CHARACTERS: u32 = 40;
@@ -111,7 +107,7 @@ impl Killed {
         let on_their_way: BTreeSet<i64> = on_their_way.into_iter().map(|(character_id,)| character_id).collect();
         assert!(on_their_way.len() as u64 <= AT_ONCE, "{on_their_way:?}");
         self.token_calls_cut += on_their_way.len() as u64;
-        let lost = without_the_token_that_works(fleet).await;
+        let lost = fleet.with_a_token_that_does_not_work().await;
         for character_id in lost.difference(&self.lost) {
             // The kill before may have met it too: the simulator can be a moment behind.
             let may_be_lost = on_their_way.contains(character_id) || self.on_their_way.contains(character_id);
@@ -127,25 +123,6 @@ impl Killed {
         let early = counters.requests_before_expiry;
         assert!(early <= AT_ONCE * self.kills, "{early} pages were asked for again");
     }
-}
-
-/// Characters whose row holds another refresh token than the one that works at the simulator.
-async fn without_the_token_that_works(fleet: &Fleet<'_>) -> BTreeSet<i64> {
-    let keyring = Keyring::parse(&SecretString::from(TOKEN_KEY)).unwrap();
-    let rows: Vec<(i64, i64, Vec<u8>)> =
-        fleet.database.rows("select character_id, token_stream_id, refresh_token_sealed from token_stream").await;
-    let held: BTreeMap<i64, SecretString> = rows
-        .into_iter()
-        .map(|(character_id, stream, sealed)| {
-            let stream = TokenStreamId::parse(stream).unwrap();
-            (character_id, keyring.open(stream, TokenColumn::Refresh, &sealed).unwrap())
-        })
-        .collect();
-    let pilots = fleet.simulator.pilots().await.into_iter();
-    pilots
-        .filter(|pilot| Some(held[&pilot.character_id].expose_secret()) != pilot.refresh_token.as_deref())
-        .map(|pilot| pilot.character_id)
-        .collect()
 }
 
 /// All logins are refreshed once more: those that are lost, and no others, are refused, and told for what they are.

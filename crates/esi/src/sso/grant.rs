@@ -1,14 +1,19 @@
 //! What a successful refresh brings.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::http::answer::RawAnswer;
 
 /// EVE SSO says 20 minutes. A nonsensical `expires_in` must not make a token look good for years.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Some servers write it in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The new refresh token stands by itself: it has to be saved even if the rest of the reply is of no use, because the
 /// old one may be worthless by now. Tokens print as `[REDACTED]`.
@@ -32,8 +37,12 @@ pub(super) fn read(raw: &RawAnswer) -> Result<Grant, String> {
     parse(raw.whole_body()?).map_err(str::to_owned)
 }
 
+/// Unread: a member that we could not represent must not cost us the refresh token beside it.
+type Members<'a> = HashMap<String, &'a RawValue>;
+
 fn parse(body: &[u8]) -> Result<Grant, &'static str> {
-    let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let Ok(members) = serde_json::from_slice::<Members<'_>>(body) else {
         return Err("the grant is not a JSON object");
     };
     let refresh_token = token(&members, "refresh_token").map(SecretString::from);
@@ -43,16 +52,18 @@ fn parse(body: &[u8]) -> Result<Grant, &'static str> {
     }
 }
 
-fn token<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    members.get(name).and_then(Value::as_str).filter(|token| !token.is_empty())
+fn token(members: &Members<'_>, name: &str) -> Option<String> {
+    let token: String = serde_json::from_str(members.get(name)?.get()).ok()?;
+    (!token.is_empty()).then_some(token)
 }
 
-fn access(members: &Map<String, Value>) -> Result<AccessGrant, &'static str> {
+fn access(members: &Members<'_>) -> Result<AccessGrant, &'static str> {
     let access_token = token(members, "access_token").ok_or("the grant has no access token")?;
     if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("the grant's access token cannot stand in a header");
     }
-    let expires_in = members.get("expires_in").and_then(seconds).ok_or("the grant does not say when it ends")?;
+    let expires_in = members.get("expires_in").and_then(|value| serde_json::from_str(value.get()).ok());
+    let expires_in = expires_in.as_ref().and_then(seconds).ok_or("the grant does not say when it ends")?;
     Ok(AccessGrant { access_token: SecretString::from(access_token), expires_in: expires_in.min(LONGEST_LIFE) })
 }
 
@@ -121,6 +132,19 @@ mod tests {
             let grant = parse(format!(r#"{{"refresh_token":"next"{rest}}}"#).as_bytes()).unwrap();
             assert_eq!(grant.refresh_token.unwrap().expose_secret(), "next", "{rest}");
             assert!(grant.access.is_err(), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_new_refresh_token_survives_members_that_cannot_be_represented() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for value in ["1e999", r#""\ud800""#, deep.as_str()] {
+            for member in ["x", "access_token", "expires_in"] {
+                let body = format!("\u{feff}{{\"{member}\":{value},\"refresh_token\":\"next\"}}");
+                let grant = parse(body.as_bytes()).unwrap();
+                assert_eq!(grant.refresh_token.unwrap().expose_secret(), "next", "{member}");
+                assert!(grant.access.is_err());
+            }
         }
     }
 
