@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 
-on_both![refresh_tokens_that_go_on_working, refresh_tokens_that_are_good_once,];
+on_both![
+    refresh_tokens_that_go_on_working,
+    refresh_tokens_that_are_good_once,
+    refresh_tokens_that_go_on_working_with_the_secret_in_the_body,
+    refresh_tokens_that_are_good_once_with_the_secret_in_the_body,
+];
 
 const CHARACTERS: u64 = 3;
 const ROUNDS: u32 = 2;
@@ -84,4 +89,12 @@ fn refresh_tokens_that_go_on_working(on: On) {
 
 fn refresh_tokens_that_are_good_once(on: On) {
     lives_on(on, &consumed(), "basic");
+}
+
+fn refresh_tokens_that_go_on_working_with_the_secret_in_the_body(on: On) {
+    lives_on(on, &lasting(), "body");
+}
+
+fn refresh_tokens_that_are_good_once_with_the_secret_in_the_body(on: On) {
+    lives_on(on, &consumed(), "body");
 }

@@ -165,12 +165,14 @@ impl<'test> Fleet<'test> {
         self.database.execute("update token_stream set expires_at = now() - interval '1 minute'").await;
     }
 
-    /// As if a minute had gone by: the leases of token calls whose process has died have run out.
+    /// As if minutes had gone by: the leases of token calls whose process has died have run out, and refusals do not add up
+    /// to a mass failure.
     pub(crate) async fn refresh_leases_run_out(&self) {
         self.database
             .execute(
                 "update token_stream set lease_until = now() - interval '1 second' where lease_until > now();
-                 update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()",
+                 update sso_slot set lease_until = now() - interval '1 second' where lease_until > now();
+                 update token_event set at = at - interval '10 minutes'",
             )
             .await;
     }
