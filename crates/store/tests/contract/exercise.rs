@@ -14,6 +14,7 @@ contract![
     three_hundred_that_are_overdue_are_asked_for_bit_by_bit,
     two_ticks_at_once_ask_for_each_stream_once,
     marks_that_are_taken_back_are_due_again,
+    a_mark_of_a_clock_that_was_wrong_holds_up_nobody,
 ];
 
 /// So many logins, all of them refreshed for the last time so many days ago.
@@ -126,4 +127,12 @@ async fn marks_that_are_taken_back_are_due_again(database: Database) {
     assert_eq!(database.store.due_exercises().await.unwrap(), []);
     database.store.unmark_exercises(&streams).await.unwrap();
     assert_eq!(database.store.due_exercises().await.unwrap(), streams);
+}
+
+async fn a_mark_of_a_clock_that_was_wrong_holds_up_nobody(database: Database) {
+    let streams = unused_for(&database, 1, 20).await;
+    database.run("update token_stream set exercise_hinted_at = now() + interval '3 days'").await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), streams);
+    assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
+    assert_eq!(database.store.due_exercises().await.unwrap(), []);
 }
