@@ -1,5 +1,7 @@
 //! `killfleet character add`: a refresh token becomes a login, or nothing is written.
 
+use std::collections::BTreeMap;
+
 use crate::harness::{Fleet, On, World, fleet, on_both};
 
 on_both![
@@ -13,13 +15,7 @@ fn what_is_no_login_leaves_nothing_behind(on: On) {
         let pilots = fleet.simulator.pilots().await;
         let [one, other] = [pilots[0].character_id, pilots[1].character_id];
         let token = pilots[0].refresh_token.as_deref().expect("a new pilot has a token");
-        // But for the record of it, which is there to stay.
-        let contents = async || {
-            let mut contents = fleet.database.contents().await;
-            contents.remove("token_event");
-            contents
-        };
-        let before = contents().await;
+        let before = all_but_events(fleet).await;
         let cases = [
             ("a token that nobody issued", one, "this-is-no-token-of-anybody", 1, "invalid_grant"),
             ("a token of another character", other, token, 1, "belongs to character"),
@@ -30,11 +26,11 @@ fn what_is_no_login_leaves_nothing_behind(on: On) {
         for (what, character_id, token, code, words) in cases {
             let ended = fleet.add(character_id, token).set("KILLFLEET_LOG", "error").run().await.with_code(code);
             assert!(ended.stderr.iter().any(|line| line.contains(words)), "{what}: {:?}", ended.stderr);
-            assert_eq!(contents().await, before, "{what}");
+            assert_eq!(all_but_events(fleet).await, before, "{what}");
         }
         // A mistake of this one command line: nobody else has to suffer for it.
         fleet.add(one, token).set("KILLFLEET_CLIENT_SECRET", "wrong").run().await.with_code(2);
-        assert_eq!(contents().await, before, "a refused client");
+        assert_eq!(all_but_events(fleet).await, before, "a refused client");
     });
 }
 
@@ -93,4 +89,11 @@ fn a_login_without_the_scope_is_named_and_another_one_goes_on_serving(on: On) {
         assert_eq!(tick.skipped.get("scope_missing"), Some(&1), "{tick:?}");
         fleet.is_true().await;
     });
+}
+
+/// Every row but the record of what has happened, which is only ever added to.
+async fn all_but_events(fleet: &Fleet<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut contents = fleet.database.contents().await;
+    contents.remove("token_event").unwrap();
+    contents
 }

@@ -30,11 +30,29 @@ fn a_refused_client_pauses_all_refreshes_and_touches_no_login(on: On) {
         let waiting = "character where last_verdict = 'retry' and last_reason is not null and next_sync_at > now()";
         assert_eq!(fleet.database.count(waiting).await, 10);
 
+        assert_eq!(fleet.outputs.count(&["ERROR", "EVE SSO refuses our client"]), 1, "one alarm");
+
+        // While it lasts nobody is queued who would have to wait.
+        fleet.make_due().await;
+        let skipped = [("sso_paused".to_owned(), 10)].into();
+        assert_eq!(fleet.tick(&[]).await, Tick { due: 10, skipped, ..Tick::default() });
+
+        // It goes on after the pause: longer, and told as an alarm no more.
+        fleet.pauses_are_over().await;
+        wrongly(fleet.one_tick(&[])).await.well();
+        if on == On::Services {
+            wrongly(fleet.worker(&["--drain"])).await.well();
+        }
+        let longer = "fleet_pause where scope = 'sso' and until > now() + interval '35 seconds'";
+        assert_eq!(fleet.database.count(longer).await, 1);
+        assert_eq!(fleet.outputs.count(&["ERROR", "EVE SSO refuses our client"]), 1, "one alarm");
+
         // With the right secret, and after the pause, everything is as it should be.
-        fleet.database.execute("update fleet_pause set until = now()").await;
+        fleet.pauses_are_over().await;
         fleet.make_due().await;
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(10));
         fleet.drain().await;
+        assert_eq!(fleet.database.count("sso_breaker where client_refusals > 0").await, 0);
         fleet.is_true().await;
     });
 }

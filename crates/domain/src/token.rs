@@ -27,6 +27,9 @@ pub const DEFAULT_BUFFER: Duration = Duration::from_secs(300);
 /// What a login must have been granted for its killmail list to be read (ESI's specification).
 pub const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
 
+/// A scope that ESI has refused although it was granted is tried again after this.
+pub const SCOPE_PROBED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What the rules need to know of one token stream. The tokens themselves stay sealed in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -34,7 +37,8 @@ pub struct Stream {
     pub health: Health,
     pub has_access_token: bool,
     pub has_refresh_token: bool,
-    /// Its last access token did not hold [`LIST_SCOPE`]: no refresh brings it back, only another login.
+    /// Its last access token did not hold [`LIST_SCOPE`], or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]: no
+    /// refresh brings it back, only another login, or a change at ESI.
     pub lacks_scope: bool,
     /// End of the access token: when the refresh was sent, plus the `expires_in` of its answer.
     pub expires_at: Option<DateTime<Utc>>,

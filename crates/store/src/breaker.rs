@@ -21,6 +21,17 @@ use crate::{Store, StoreError};
 /// Of an open breaker. Renewed with every canary; a fleet that has stood still for longer finds out by its next refresh.
 const PAUSE: Duration = Duration::from_secs(20 * 60);
 
+/// What came of a refusal of our client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientRefused {
+    /// All refreshes pause from now on: the operator has to be told.
+    PauseBegins,
+    /// They were tried again after a pause, and pause for longer now.
+    PauseGoesOn,
+    /// Others have told of it before.
+    Known,
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     opened_at: Option<DateTime<Utc>>,
@@ -81,6 +92,27 @@ impl Store {
         canary.map(|id| TokenStreamId::parse(id).map_err(StoreError::unexpected)).transpose()
     }
 
+    /// EVE SSO has refused the client of this fleet: all refreshes pause, for longer than the last time, unless they do
+    /// already. The first answer that does not refuse it ends the pause.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refuse_client(&self, reason: &str) -> Result<ClientRefused, StoreError> {
+        let mut transaction = self.transaction("recording a refused client").await?;
+        let row = dialect!(transaction, lock())?;
+        let left = row.client_refused_until.and_then(|until| (until - row.now).to_std().ok());
+        // A clock that stood in the future is no reason to go on asking.
+        if left.is_some_and(|left| !left.is_zero() && left <= configuration_pause(u32::MAX)) {
+            return Ok(ClientRefused::Known);
+        }
+        let refusals = row.client_refusals.unsigned_abs() + 1;
+        let span = configuration_pause(refusals);
+        dialect!(transaction, client_refused(span))?;
+        pause::pause_within(&mut transaction, SCOPE_SSO, reason, span).await?;
+        transaction.commit().await?;
+        Ok(if refusals == 1 { ClientRefused::PauseBegins } else { ClientRefused::PauseGoesOn })
+    }
+
     /// Whether this stream is the one to be tried, although all refreshes pause.
     ///
     /// # Errors
@@ -137,18 +169,4 @@ pub(crate) async fn client_is_taken(transaction: &mut Access) -> Result<(), Stor
         dialect!(*transaction, end_pause_unless_open(SCOPE_SSO))?;
     }
     Ok(())
-}
-
-/// EVE SSO has refused our client: a pause begins, longer than the last one, unless one is in force. The number of pauses
-/// in a row, or none.
-pub(crate) async fn client_refused(transaction: &mut Access, reason: &str) -> Result<Option<u32>, StoreError> {
-    let row = dialect!(*transaction, lock())?;
-    if row.client_refused_until.is_some_and(|until| until > row.now) {
-        return Ok(None);
-    }
-    let refusals = row.client_refusals.unsigned_abs() + 1;
-    let span = configuration_pause(refusals);
-    dialect!(*transaction, client_refused(span))?;
-    pause::pause_within(transaction, SCOPE_SSO, reason, span).await?;
-    Ok(Some(refusals))
 }

@@ -14,7 +14,7 @@ mod sqlite;
 use chrono::{DateTime, Utc};
 use domain::token::Health;
 use domain::{CharacterId, TokenStreamId};
-pub use finish::{AnswerSeen, ClientRefused, Granted, Refused, expires_at};
+pub use finish::{AnswerSeen, Granted, Refused, expires_at};
 use secrecy::SecretString;
 
 use crate::access::dialect;

@@ -6,13 +6,13 @@ mod sqlite;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::token::{Health, Stream, StreamState};
+use domain::token::{Health, Stream, StreamState, TokenEvent};
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
 
 use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, token_event};
 
 /// An access token on its way to ESI.
 #[derive(Debug)]
@@ -126,6 +126,35 @@ impl Store {
         let mut access = self.change("discarding an access token").await?;
         dialect!(access, discard_access_token(token))?;
         access.commit().await
+    }
+
+    /// Remembers that ESI refuses a scope that the login was granted. For a day the stream counts as one without it; no
+    /// refresh takes that back.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refuse_scope(&self, token: &AccessToken, scope: &str) -> Result<(), StoreError> {
+        let mut transaction = self.transaction("recording a refused scope").await?;
+        dialect!(transaction, refuse_scope(token.token_stream_id, scope))?;
+        token_event::record(&mut transaction, token.token_stream_id, TokenEvent::ScopeRefused { scope }).await?;
+        transaction.commit().await
+    }
+
+    /// Remembers that ESI has taken an access token for this scope: if it had refused it, it does so no more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_accepted(&self, token: &AccessToken, scope: &str) -> Result<(), StoreError> {
+        let mut access = self.change("recording that an access token was used").await?;
+        let was_refused = dialect!(access, set_used(token.token_stream_id, scope))?;
+        access.commit().await?;
+        if !was_refused {
+            return Ok(());
+        }
+        let mut transaction = self.transaction("recording a scope that is taken again").await?;
+        dialect!(transaction, accept_scope(token.token_stream_id, scope))?;
+        token_event::record(&mut transaction, token.token_stream_id, TokenEvent::ScopeAccepted { scope }).await?;
+        transaction.commit().await
     }
 
     /// Remembers that a token of this stream does not open with our keys.

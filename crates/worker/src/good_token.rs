@@ -93,11 +93,11 @@ impl Worker {
             match self.refresher.refresh(token_stream_id).await? {
                 Refreshed::Granted(token) => return Ok(TokenSearch::Found(token)),
                 Refreshed::Failed(failure) => {
-                    // Our client may have been refused: then a pause has begun.
-                    self.pauses.look_again().await;
+                    self.refresh_failed(&failure).await?;
                     return Ok(TokenSearch::Failed(failure));
                 }
                 Refreshed::Unusable(failure) => {
+                    // Its refusal may have been the one too many.
                     self.pauses.look_again().await;
                     left_out.push(token_stream_id);
                     last_failure = Some(failure);

@@ -12,11 +12,11 @@ use domain::{Failure, FailureClass, TokenStreamId};
 use esi::{AccessGrant, Grant, Identity, RefreshError, SignatureCheck, Sso, Trouble};
 use secrecy::{ExposeSecret, SecretString};
 use service::metrics as names;
-use store::refresh_job::{AnswerSeen, ClientRefused, Granted, RefreshClaim, RefreshStart, Refused, expires_at};
+use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, RefreshStart, Refused, expires_at};
 use store::token_stream::AccessToken;
 use store::{Keyring, Store, StoreError};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 /// What became of a refresh. What speaks of the login, of EVE SSO or of us is recorded in the stream's row.
 #[derive(Debug)]
@@ -226,21 +226,8 @@ impl Inner {
         };
         match error.class() {
             RefusalClass::User => self.refused(claim, error.code(), failure).await,
-            RefusalClass::Configuration => {
-                match self.store.finish_client_refused(claim, error.code(), &failure.reason).await? {
-                    ClientRefused::PauseBegins => {
-                        alarm("client_refused");
-                        error!(
-                            reason = %failure,
-                            "EVE SSO refuses our client and all refreshes pause: check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET"
-                        );
-                    }
-                    ClientRefused::PauseGoesOn => warn!(reason = %failure, "EVE SSO still refuses our client"),
-                    ClientRefused::Known => debug!(reason = %failure, "EVE SSO refuses our client"),
-                }
-                Ok(Refreshed::Failed(failure))
-            }
-            RefusalClass::Transient => {
+            // Whether all refreshes pause is for those to say who work for the fleet: a command may have other settings.
+            RefusalClass::Configuration | RefusalClass::Transient => {
                 warn!(token_stream.id = stream, reason = %failure, "refresh failed");
                 let reason = &failure.reason;
                 self.store.finish_without_token(claim, &claim.health, error.code(), reason, answer).await?;
@@ -272,7 +259,7 @@ impl Inner {
 }
 
 /// Counted once for the fleet: by the process whose refusal was the one too many.
-fn alarm(reason: &'static str) {
+pub(crate) fn alarm(reason: &'static str) {
     metrics::counter!(names::REFRESH_PAUSES, "reason" => reason).increment(1);
 }
 

@@ -3,7 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+use domain::CharacterId;
+use domain::token::LIST_SCOPE;
 use futures_util::future::join_all;
+use secrecy::SecretString;
+use store::login::LoginStart;
+use store::refresh_job::{Granted, RefreshStart};
+use store::{Keyring, Store};
 
 use super::database::Database;
 use super::output::Outputs;
@@ -116,6 +123,50 @@ impl<'test> Fleet<'test> {
             }
         }
         self.simulator.reset_counters().await;
+    }
+
+    /// Everybody has signed in long ago, and all access tokens are over: as [`Fleet::sign_everybody_in`], without a process
+    /// for each, so that there can be hundreds.
+    pub(crate) async fn everybody_signed_in_long_ago(&self) {
+        let keyring = Keyring::parse(&TOKEN_KEY.to_owned().into()).unwrap();
+        let url = SecretString::from(self.database.url().to_owned());
+        let store = Store::connect(&url, "fleet-tests", 2).await.unwrap();
+        for pilot in self.simulator.pilots().await {
+            let token = SecretString::from(pilot.refresh_token.expect("a pilot of a new world has a token"));
+            let character_id = CharacterId::parse(pilot.character_id).unwrap();
+            let login = store.begin_login(&keyring, character_id, &pilot.name, &token).await.unwrap();
+            let LoginStart::Added(token_stream_id) = login else { panic!("signed in twice: {login:?}") };
+            let start = store.claim_refresh(&keyring, token_stream_id, 1).await.unwrap();
+            let RefreshStart::Claimed(claim) = start else { panic!("not claimed: {start:?}") };
+            let granted = Granted {
+                access_token: &SecretString::from("over"),
+                expires_at: claim.claimed_at - TimeDelta::hours(1),
+                owner_hash: None,
+                scopes: &[LIST_SCOPE.to_owned()],
+            };
+            assert!(store.finish_granted(&keyring, &claim, granted).await.unwrap().is_some());
+        }
+        store.close().await;
+        self.database
+            .execute(
+                "update token_stream set last_refreshed_at = now() - interval '2 hours';
+                 update token_event set at = now() - interval '2 hours'",
+            )
+            .await;
+    }
+
+    pub(crate) async fn pauses_are_over(&self) {
+        self.database
+            .execute(
+                "update fleet_pause set until = now();
+                 update sso_breaker set client_refused_until = now() where client_refused_until > now()",
+            )
+            .await;
+    }
+
+    /// As if a minute had gone by since the last login was tried.
+    pub(crate) async fn let_a_canary_be_due(&self) {
+        self.database.execute("update sso_breaker set canary_at = now() - interval '61 seconds'").await;
     }
 
     /// One tick. On standalone the work that it has found has begun when this returns, and [`Fleet::drain`] waits for its

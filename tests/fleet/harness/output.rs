@@ -61,6 +61,19 @@ impl Outputs {
         }
     }
 
+    /// How many lines of all processes hold all of these texts.
+    pub(crate) fn count(&self, texts: &[&str]) -> usize {
+        let outputs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds_all = |line: &str| texts.iter().all(|text| line.contains(text));
+        outputs
+            .iter()
+            .map(|output| {
+                let lines = output.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.iter().filter(|(_, line)| holds_all(line)).count()
+            })
+            .sum()
+    }
+
     pub(crate) fn show(&self) {
         for (number, output) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().enumerate() {
             eprintln!("---- process {number}: {}", output.name);

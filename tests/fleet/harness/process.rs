@@ -105,10 +105,11 @@ impl Running {
 
     /// The first line on stdout, once it is there.
     pub(crate) async fn first_line(&mut self) -> String {
-        let (name, child, output) = (self.name, &mut self.child, &self.output);
+        let (name, child, output, readers) = (self.name, &mut self.child, &self.output, &self.readers);
         eventually(&format!("{name} prints a line"), async || {
             let has_ended = child.try_wait().expect("it is our child").is_some();
-            !output.of(Stream::Stdout).is_empty() || has_ended
+            // What it has printed at its end may still be on its way to us.
+            !output.of(Stream::Stdout).is_empty() || has_ended && readers.iter().all(JoinHandle::is_finished)
         })
         .await;
         let mut lines = self.stdout();

@@ -45,7 +45,7 @@ fn before_the_last_moment(token_stream_id: TokenStreamId) -> TimeDelta {
     const GOLDEN_PART: u64 = 0x9E37_79B9_7F4A_7C15;
     let part = token_stream_id.get().unsigned_abs().wrapping_mul(GOLDEN_PART) >> 32;
     let spread_seconds = SPREAD.num_seconds().unsigned_abs();
-    TimeDelta::seconds(i64::try_from(part * spread_seconds >> 32).unwrap_or_default())
+    TimeDelta::seconds(i64::try_from((part * spread_seconds) >> 32).unwrap_or_default())
 }
 
 /// How many a tick may ask for, of a fleet with so many streams, when so many were asked for within the last hour and the

@@ -157,7 +157,50 @@ mod tests {
         }
     }
 
+    /// What a refresh comes to, for the login. Trouble of the provider, and a refusal that is not believed, change nothing.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Refresh {
+        Granted,
+        Refused,
+        Trouble,
+    }
+
+    fn history() -> impl Strategy<Value = Vec<(i64, Refresh)>> {
+        let refresh =
+            prop_oneof![2 => Just(Refresh::Granted), 6 => Just(Refresh::Refused), 6 => Just(Refresh::Trouble)];
+        prop::collection::vec((0_i64..1_000, refresh), 1..60)
+    }
+
     proptest! {
+        #[test]
+        fn whatever_happens_only_three_refusals_over_a_day_without_a_grant_give_a_login_up(history in history()) {
+            let (mut now, mut health) = (start(), Health::fresh());
+            let mut refused: Vec<DateTime<Utc>> = Vec::new();
+            for (minutes, refresh) in history {
+                now += TimeDelta::minutes(minutes);
+                let before = health.clone();
+                match refresh {
+                    Refresh::Granted => {
+                        health = health.after_grant();
+                        refused.clear();
+                        prop_assert_eq!(&health, &Health::fresh());
+                    }
+                    Refresh::Refused => {
+                        health = health.after_refusal(now);
+                        refused.push(now);
+                        prop_assert!(health.state != StreamState::Active);
+                    }
+                    Refresh::Trouble => prop_assert_eq!(&health, &before),
+                }
+                prop_assert_eq!(health.strikes as usize, refused.len());
+                let is_over = refused.len() >= 3 && *refused.last().unwrap() - refused[0] >= TimeDelta::hours(24);
+                prop_assert_eq!(health.state == StreamState::Dead, is_over);
+                if health.state == StreamState::Suspect {
+                    prop_assert!(health.next_probe_at.is_some_and(|at| at > *refused.last().unwrap()));
+                }
+            }
+        }
+
         #[test]
         fn dead_takes_three_strikes_over_a_day(gaps_minutes in prop::collection::vec(0_i64..3000, 1..12)) {
             let (mut now, mut health) = (start(), Health::fresh());

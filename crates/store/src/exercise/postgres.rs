@@ -10,8 +10,9 @@ pub(super) async fn asked(connection: &mut PgConnection, within: Duration) -> Re
     sqlx::query_as!(
         Asked,
         r#"select count(*) filter (where state in ('active', 'suspect') and refresh_token_sealed is not null) as "streams!",
-                  count(*) filter (where exercise_hinted_at > now() - make_interval(secs => $1)) as "within_the_hour!",
-                  max(exercise_hinted_at) as last_at, now() as "now!"
+                  count(*) filter (where exercise_hinted_at > now() - make_interval(secs => $1)
+                                     and exercise_hinted_at <= now() + make_interval(secs => $1)) as "within_the_hour!",
+                  max(exercise_hinted_at) filter (where exercise_hinted_at <= now() + make_interval(secs => $1)) as last_at, now() as "now!"
            from token_stream"#,
         lease::seconds(within)
     )
@@ -32,7 +33,8 @@ pub(super) async fn candidates(
            from token_stream
            where refresh_token_sealed is not null
              and (lease_until is null or lease_until <= now())
-             and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2))
+             and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2)
+                  or exercise_hinted_at > now() + make_interval(secs => $2))
              and (state = 'active' and coalesce(last_refreshed_at, created_at) <= now() - make_interval(secs => $1)
                   or state = 'suspect' and next_probe_at <= now())
            order by state desc, coalesce(last_refreshed_at, created_at), token_stream_id
@@ -50,7 +52,8 @@ pub(super) async fn claim(connection: &mut PgConnection, ids: &[i64], again_afte
         r#"with free as (
                select token_stream_id from token_stream
                where token_stream_id = any($1)
-                 and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2))
+                 and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2)
+                  or exercise_hinted_at > now() + make_interval(secs => $2))
                for update skip locked)
            update token_stream s set exercise_hinted_at = now()
            from free where free.token_stream_id = s.token_stream_id

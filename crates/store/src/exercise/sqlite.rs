@@ -6,17 +6,18 @@ use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::{Asked, Unused};
-use crate::sqlite::{earlier, now_text};
+use crate::sqlite::{earlier, later, now_text};
 
 pub(super) async fn asked(connection: &mut SqliteConnection, within: Duration) -> Result<Asked> {
     sqlx::query_as(
         "select count(*) filter (where state in ('active', 'suspect') and refresh_token_sealed is not null) as streams,
-                count(*) filter (where exercise_hinted_at > ?1) as within_the_hour,
-                max(exercise_hinted_at) as last_at, ?2 as now
+                count(*) filter (where exercise_hinted_at > ?1 and exercise_hinted_at <= ?3) as within_the_hour,
+                max(exercise_hinted_at) filter (where exercise_hinted_at <= ?3) as last_at, ?2 as now
          from token_stream",
     )
     .bind(earlier(within))
     .bind(now_text())
+    .bind(later(within))
     .fetch_one(connection)
     .await
 }
@@ -33,7 +34,7 @@ pub(super) async fn candidates(
          from token_stream
          where refresh_token_sealed is not null
            and (lease_until is null or lease_until <= ?4)
-           and (exercise_hinted_at is null or exercise_hinted_at <= ?2)
+           and (exercise_hinted_at is null or exercise_hinted_at <= ?2 or exercise_hinted_at > ?5)
            and (state = 'active' and coalesce(last_refreshed_at, created_at) <= ?1
                 or state = 'suspect' and next_probe_at <= ?4)
          order by state desc, coalesce(last_refreshed_at, created_at), token_stream_id
@@ -43,6 +44,7 @@ pub(super) async fn candidates(
     .bind(earlier(again_after))
     .bind(limit)
     .bind(now_text())
+    .bind(later(again_after))
     .fetch_all(connection)
     .await
 }
@@ -51,12 +53,13 @@ pub(super) async fn claim(connection: &mut SqliteConnection, ids: &[i64], again_
     sqlx::query_scalar(
         "update token_stream set exercise_hinted_at = ?3
          where token_stream_id in (select value from json_each(?1))
-           and (exercise_hinted_at is null or exercise_hinted_at <= ?2)
+           and (exercise_hinted_at is null or exercise_hinted_at <= ?2 or exercise_hinted_at > ?4)
          returning token_stream_id",
     )
     .bind(Json(ids))
     .bind(earlier(again_after))
     .bind(now_text())
+    .bind(later(again_after))
     .fetch_all(connection)
     .await
 }

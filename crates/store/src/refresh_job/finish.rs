@@ -41,17 +41,6 @@ pub enum Refused {
     Overtaken,
 }
 
-/// What came of a refusal of our client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientRefused {
-    /// All refreshes pause from now on: the operator has to be told.
-    PauseBegins,
-    /// They were tried again after a pause, and pause for longer now.
-    PauseGoesOn,
-    /// Others have told of it before.
-    Known,
-}
-
 /// The verified facts of a new access token.
 #[derive(Debug)]
 pub struct Granted<'a> {
@@ -152,30 +141,6 @@ impl Store {
             Some(reason) => Refused::Opened { reason },
             None if is_marked => Refused::Marked(health),
             None => Refused::Withheld,
-        })
-    }
-
-    /// Remembers that the provider has refused our client, which is no stream's fault, and ends the claim. All refreshes
-    /// pause, longer with every time in a row, until one is not refused so.
-    ///
-    /// # Errors
-    /// When the database does not answer: nothing is written.
-    pub async fn finish_client_refused(
-        &self,
-        claim: &RefreshClaim,
-        error_code: &str,
-        error: &str,
-    ) -> Result<ClientRefused, StoreError> {
-        let mut transaction = self.transaction("recording a refused client").await?;
-        dialect!(transaction, release_slot(&claim.slot))?;
-        dialect!(transaction, save_refused(claim, &claim.health, error_code, error))?;
-        dialect!(transaction, end_lease(claim, claim.lost_answer))?;
-        let refusals = breaker::client_refused(&mut transaction, error).await?;
-        transaction.commit().await?;
-        Ok(match refusals {
-            Some(1) => ClientRefused::PauseBegins,
-            Some(_) => ClientRefused::PauseGoesOn,
-            None => ClientRefused::Known,
         })
     }
 

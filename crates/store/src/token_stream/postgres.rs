@@ -1,19 +1,22 @@
 use domain::TokenStreamId;
-use domain::token::LIST_SCOPE;
+use domain::token::{LIST_SCOPE, SCOPE_PROBED_AFTER};
 use sqlx::{PgConnection, Result};
 
 use super::{AccessToken, StreamRow};
+use crate::lease;
 
 pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as!(
         StreamRow,
         r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
-                  last_refreshed_at is not null and $2 <> all (granted_scopes) as "lacks_scope!",
+                  last_refreshed_at is not null and $2 <> all (granted_scopes)
+                  or $2 = any (refused_scopes) and scope_refused_at > now() - make_interval(secs => $3) as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = any($1)"#,
         character_ids,
-        LIST_SCOPE
+        LIST_SCOPE,
+        lease::seconds(SCOPE_PROBED_AFTER)
     )
     .fetch_all(connection)
     .await
@@ -38,6 +41,58 @@ pub(super) async fn discard_access_token(connection: &mut PgConnection, token: &
            where token_stream_id = $1 and access_token_sealed = $2"#,
         token.token_stream_id.get(),
         token.sealed
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn refuse_scope(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream
+           set refused_scopes = array_append(array_remove(refused_scopes, $2), $2), scope_refused_at = now()
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        scope
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Whether the scope stands there as refused.
+pub(super) async fn set_used(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"update token_stream set last_used_at = now() where token_stream_id = $1
+           returning $2 = any (refused_scopes) as "was_refused!""#,
+        token_stream_id.get(),
+        scope
+    )
+    .fetch_optional(connection)
+    .await
+    .map(Option::unwrap_or_default)
+}
+
+pub(super) async fn accept_scope(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream
+           set refused_scopes = array_remove(refused_scopes, $2),
+               scope_refused_at = case when array_remove(refused_scopes, $2) <> '{}' then scope_refused_at end
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        scope
     )
     .execute(connection)
     .await

@@ -1,23 +1,24 @@
 use domain::TokenStreamId;
-use domain::token::LIST_SCOPE;
+use domain::token::{LIST_SCOPE, SCOPE_PROBED_AFTER};
 use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::{AccessToken, StreamRow};
-use crate::sqlite::now_text;
+use crate::sqlite::{earlier, now_text};
 
 pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
         "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
-                last_refreshed_at is not null
-                and ?2 not in (select value from json_each(granted_scopes)) as lacks_scope,
+                last_refreshed_at is not null and ?2 not in (select value from json_each(granted_scopes))
+                or ?2 in (select value from json_each(refused_scopes)) and scope_refused_at > ?3 as lacks_scope,
                 expires_at, strikes, first_refused_at, next_probe_at
          from token_stream where character_id in (select value from json_each(?1))",
     )
     .bind(Json(character_ids))
     .bind(LIST_SCOPE)
+    .bind(earlier(SCOPE_PROBED_AFTER))
     .fetch_all(connection)
     .await
 }
@@ -39,6 +40,64 @@ pub(super) async fn discard_access_token(connection: &mut SqliteConnection, toke
     )
     .bind(token.token_stream_id.get())
     .bind(&token.sealed)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn refuse_scope(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream
+         set refused_scopes = (select json_group_array(value)
+                               from (select value from json_each(refused_scopes) where value <> ?2
+                                     union all select ?2)),
+             scope_refused_at = ?3
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(scope)
+    .bind(now_text())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Whether the scope stands there as refused.
+pub(super) async fn set_used(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<bool> {
+    let was_refused: Option<bool> = sqlx::query_scalar(
+        "update token_stream set last_used_at = ?3 where token_stream_id = ?1
+         returning ?2 in (select value from json_each(refused_scopes))",
+    )
+    .bind(token_stream_id.get())
+    .bind(scope)
+    .bind(now_text())
+    .fetch_optional(connection)
+    .await?;
+    Ok(was_refused.unwrap_or_default())
+}
+
+pub(super) async fn accept_scope(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    scope: &str,
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream
+         set refused_scopes = (select json_group_array(value) from json_each(refused_scopes) where value <> ?2),
+             scope_refused_at =
+                 iif(exists (select 1 from json_each(refused_scopes) where value <> ?2), scope_refused_at, null)
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(scope)
     .execute(connection)
     .await
     .map(|_| ())

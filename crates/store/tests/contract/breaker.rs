@@ -2,7 +2,8 @@
 
 use domain::TokenStreamId;
 use domain::token::breaker::CANARIES_TO_TELL;
-use store::refresh_job::{AnswerSeen, ClientRefused, RefreshStart, Refused};
+use store::breaker::ClientRefused;
+use store::refresh_job::{AnswerSeen, RefreshStart, Refused};
 
 use crate::harness::arrange::SSO_CONCURRENCY;
 use crate::harness::{Database, at_once, contract};
@@ -214,8 +215,11 @@ async fn logins_that_were_never_good_stop_nobody_while_others_are_granted(databa
 }
 
 async fn refuse_client(database: &Database, token_stream_id: TokenStreamId) -> ClientRefused {
-    let claim = database.refresh(token_stream_id).await;
-    database.store.finish_client_refused(&claim, "invalid_client", "EVE SSO refused our client").await.unwrap()
+    let (claim, reason) = (database.refresh(token_stream_id).await, "EVE SSO refused our client");
+    let finished =
+        database.store.finish_without_token(&claim, &claim.health, "invalid_client", reason, AnswerSeen::Yes);
+    finished.await.unwrap();
+    database.store.refuse_client(reason).await.unwrap()
 }
 
 async fn a_refused_client_is_one_pause_that_lengthens_and_one_alarm(database: Database) {

@@ -11,6 +11,7 @@ contract![
     a_user_shows_the_best_stream,
     the_views_of_the_contract_are_there_and_none_shows_a_token,
     every_view_can_be_read_whole,
+    the_health_of_a_token_says_why,
 ];
 
 /// Streams of one character, and whether it needs a login. A stream is its state, whether it has an access token and
@@ -119,4 +120,38 @@ async fn every_view_can_be_read_whole(database: Database) {
         let rows = database.rows(format!(r#"select * from "{view}""#)).await;
         assert!(!rows.is_empty() || view == "killmail_item", "{view}");
     }
+}
+
+async fn the_health_of_a_token_says_why(database: Database) {
+    const WHY: &str = "select state, strikes, last_error_code, last_error, refused_scopes, last_event, last_event_detail, \
+                       first_error_at is null as was_well, next_probe_at is null as needs_no_probe from token_health";
+    let token_stream_id = database.login(1, "one").await;
+    let event = |row: &crate::harness::Found| row["last_event"].as_str().unwrap().to_owned();
+    assert_eq!(event(&database.row(WHY).await), "signed_in");
+    for error in ["503", "503", "invalid_grant", "invalid_grant"] {
+        database.run("update token_stream set first_error_at = first_error_at - interval '1 hour'").await;
+        let claim = database.refresh(token_stream_id).await;
+        if error == "503" {
+            database.no_grant(&claim, store::refresh_job::AnswerSeen::Yes).await;
+        } else {
+            database.refused(&claim).await;
+        }
+        let row = database.row(WHY).await;
+        assert_eq!(row["last_error_code"], error);
+        assert!(row.column("was_well") == false);
+    }
+    let row = database.row(WHY).await;
+    assert_eq!((&row["state"], &row["strikes"], &row["last_event"]), (&json!("suspect"), &json!(2), &json!("refused")));
+    assert!(row.column("needs_no_probe") == false);
+    let seen = "select extract(epoch from last_error_at - first_error_at) as seconds from token_health";
+    let hours = database.number(seen).await / 3600.0;
+    assert!((0.99..1.1).contains(&hours), "since the first of the same kind: {hours}");
+    let claim = database.refresh(token_stream_id).await;
+    let token = database.grant(&claim, "access", 1199).await.unwrap();
+    let well = database.row(WHY).await;
+    assert!(well["last_error_code"].is_null() && well.column("was_well") == true, "{well}");
+    database.store.refuse_scope(&token, "a scope").await.unwrap();
+    let row = database.row(WHY).await;
+    assert_eq!(row["refused_scopes"], json!(["a scope"]));
+    assert_eq!((&row["last_event"], &row["last_event_detail"]), (&json!("scope_refused"), &json!("a scope")));
 }

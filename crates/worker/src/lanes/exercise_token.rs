@@ -59,7 +59,11 @@ pub(crate) async fn exercise_token(
             Refreshed::LostRace => break Verdict::skipped("another process has renewed the stream"),
             Refreshed::Impossible => break Verdict::skipped("the stream is gone, or has no refresh token"),
             Refreshed::Refused(failure) | Refreshed::Quarantined(failure) => break Verdict::skipped(failure.reason),
-            Refreshed::Failed(failure) | Refreshed::Unusable(failure) => {
+            Refreshed::Failed(failure) => {
+                worker.refresh_failed(&failure).await?;
+                break later(failure);
+            }
+            Refreshed::Unusable(failure) => {
                 worker.pauses.look_again().await;
                 break later(failure);
             }

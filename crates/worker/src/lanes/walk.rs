@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::list_walk;
+use domain::token::LIST_SCOPE;
 use domain::{KillmailId, SyncMode};
 use esi::{Answered, EsiErrorKind, ListPage};
 use store::StoreError;
@@ -10,7 +11,7 @@ use store::list_job::ListClaim;
 use store::list_page::ListedPage;
 use store::pause::scope_of_list;
 use store::token_stream::AccessToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::Delivery;
 use super::cut::Cut;
@@ -56,6 +57,7 @@ pub(super) async fn walk(
     let mut page = start.first_page;
     // Whether a page before this one said that this one exists, and for how long ESI will go on saying so.
     let mut promise = (page > 1).then_some(LIST_LIVES_FOR);
+    let mut is_use_recorded = false;
     loop {
         // Before every page; it was asked above too, so that no token is refreshed for a call that has to wait.
         if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
@@ -70,6 +72,10 @@ pub(super) async fn walk(
             },
             Asked::Cut(cut) => return Ok(Ended::Cut(cut)),
         };
+        if !is_use_recorded {
+            worker.store().record_accepted(&token, LIST_SCOPE).await?;
+            is_use_recorded = true;
+        }
         let lives_for = answer.cache.lives_for;
         let (references, pages, etag) = match answer.value {
             ListPage::NotModified => {
@@ -111,8 +117,8 @@ enum Asked {
     Cut(Cut),
 }
 
-/// One page. A token that ESI does not take is discarded, and another is tried once. Of a page that nobody has promised
-/// every 404 tells that there is none.
+/// One page. A token that ESI does not take is discarded, and another is tried once; a stream whose scope it refuses is
+/// left alone for a day, and the next one is tried. Of a page that nobody has promised every 404 tells that there is none.
 async fn ask(
     worker: &Worker,
     claim: &ListClaim,
@@ -123,7 +129,7 @@ async fn ask(
     delivery: &Delivery,
 ) -> Result<Asked, StoreError> {
     let bucket = scope_of_list(claim.character_id);
-    let mut is_second = false;
+    let mut was_unauthorized = false;
     loop {
         let answer = worker.esi.killmail_list(claim.character_id, page, &token.secret, etag).await;
         worker.count_answer("list", answer.as_ref().err());
@@ -139,13 +145,23 @@ async fn ask(
         match error.kind() {
             EsiErrorKind::PageDoesNotExist => return Ok(Asked::NoSuchPage),
             EsiErrorKind::Unavailable { status: 404 } if page > 1 && !is_promised => return Ok(Asked::NoSuchPage),
-            EsiErrorKind::Unauthorized => worker.store().discard_access_token(token).await?,
-            _ => {}
+            EsiErrorKind::Unauthorized => {
+                worker.store().discard_access_token(token).await?;
+                if was_unauthorized {
+                    return Ok(Asked::Cut(Cut::Failed(error.failure())));
+                }
+                was_unauthorized = true;
+            }
+            EsiErrorKind::ScopeMissing => {
+                warn!(scope = LIST_SCOPE, "ESI refuses a scope of this login: left alone for a day");
+                worker.store().refuse_scope(token, LIST_SCOPE).await?;
+            }
+            _ => return Ok(Asked::Cut(Cut::Failed(error.failure()))),
         }
-        if is_second || !matches!(error.kind(), EsiErrorKind::Unauthorized) {
-            return Ok(Asked::Cut(Cut::Failed(error.failure())));
+        // Each of these answers costs as much as two pages: with many logins the bucket would be empty before the last.
+        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
+            return Ok(Asked::Cut(Cut::Failed(wait)));
         }
-        is_second = true;
         match Cut::unless_found(worker.good_token(claim.character_id, &delivery.stop).await?) {
             Ok(another) => *token = another,
             Err(cut) => return Ok(Asked::Cut(cut)),

@@ -1,0 +1,138 @@
+//! Streams that are refreshed for their own sake: who is due, once, and never in a wave.
+
+use std::collections::BTreeSet;
+
+use domain::TokenStreamId;
+
+use crate::harness::{Database, at_once, contract};
+
+contract![
+    who_was_refreshed_within_sixteen_days_is_not_due_and_who_was_not_for_twenty_is,
+    a_suspect_is_due_with_its_probe_whoever_else_serves_its_character,
+    who_is_given_up_quarantined_or_in_other_hands_is_not_due,
+    what_was_asked_for_is_not_asked_for_again_within_an_hour,
+    three_hundred_that_are_overdue_are_asked_for_bit_by_bit,
+    two_ticks_at_once_ask_for_each_stream_once,
+    marks_that_are_taken_back_are_due_again,
+    a_mark_of_a_clock_that_was_wrong_holds_up_nobody,
+];
+
+/// So many logins, all of them refreshed for the last time so many days ago.
+async fn unused_for(database: &Database, count: i64, days: i64) -> Vec<TokenStreamId> {
+    let streams = database.granted_logins(count).await;
+    database.run(format!("update token_stream set last_refreshed_at = now() - interval '{days} days'")).await;
+    streams
+}
+
+/// One after the other, as ticks ask for them over some time.
+async fn due(database: &Database) -> BTreeSet<TokenStreamId> {
+    let mut all = BTreeSet::new();
+    loop {
+        let due = database.store.due_exercises().await.unwrap();
+        if due.is_empty() {
+            return all;
+        }
+        assert_eq!(database.store.claim_exercises(&due).await.unwrap().len(), due.len());
+        all.extend(due);
+        for stream in &all {
+            assert!(database.store.is_exercise_due(*stream).await.unwrap(), "until it is refreshed");
+        }
+        let half_an_hour_later =
+            "update token_stream set exercise_hinted_at = exercise_hinted_at - interval '30 minutes'
+                                  where exercise_hinted_at > now() - interval '1 minute'";
+        database.run(half_an_hour_later).await;
+    }
+}
+
+async fn who_was_refreshed_within_sixteen_days_is_not_due_and_who_was_not_for_twenty_is(database: Database) {
+    let streams = unused_for(&database, 5, 15).await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), []);
+    database
+        .run("update token_stream set last_refreshed_at = now() - interval '20 days' where token_stream_id = 3")
+        .await;
+    // One that was never refreshed counts from its sign-in.
+    database
+        .run(
+            "update token_stream set last_refreshed_at = null, created_at = now() - interval '20 days'
+             where token_stream_id = 4",
+        )
+        .await;
+    assert_eq!(due(&database).await, BTreeSet::from([streams[2], streams[3]]));
+    let claim = database.refresh(streams[2]).await;
+    database.grant(&claim, "access", 1199).await;
+    assert!(!database.store.is_exercise_due(streams[2]).await.unwrap(), "it has been refreshed");
+}
+
+async fn a_suspect_is_due_with_its_probe_whoever_else_serves_its_character(database: Database) {
+    let serving = database.login(1, "one").await;
+    let suspect = database.login(1, "two").await;
+    let claim = database.refresh(serving).await;
+    database.grant(&claim, "access", 1199).await;
+    let claim = database.refresh(suspect).await;
+    database.refused(&claim).await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), []);
+    assert!(!database.store.is_exercise_due(suspect).await.unwrap());
+    database.run("update token_stream set next_probe_at = now() where state = 'suspect'").await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), [suspect]);
+    assert!(database.store.is_exercise_due(suspect).await.unwrap());
+}
+
+async fn who_is_given_up_quarantined_or_in_other_hands_is_not_due(database: Database) {
+    let streams = unused_for(&database, 5, 30).await;
+    database.run("update token_stream set state = 'dead' where token_stream_id = 1").await;
+    database.run("update token_stream set state = 'quarantined' where token_stream_id = 2").await;
+    database.run("update token_stream set refresh_token_sealed = null where token_stream_id = 3").await;
+    database.run("update token_stream set lease_until = now() + interval '1 minute' where token_stream_id = 4").await;
+    assert_eq!(due(&database).await, BTreeSet::from([streams[4]]));
+}
+
+async fn what_was_asked_for_is_not_asked_for_again_within_an_hour(database: Database) {
+    let streams = unused_for(&database, 1, 20).await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), streams);
+    assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
+    for (minutes, expected) in [(0, false), (59, false), (61, true)] {
+        let then = format!("update token_stream set exercise_hinted_at = now() - interval '{minutes} minutes'");
+        database.run(then).await;
+        assert_eq!(database.store.due_exercises().await.unwrap() == streams, expected, "{minutes}");
+    }
+}
+
+async fn three_hundred_that_are_overdue_are_asked_for_bit_by_bit(database: Database) {
+    unused_for(&database, 300, 25).await;
+    let mut asked_for = Vec::new();
+    // A tick in every fifth minute: twelve in an hour.
+    for _ in 0..13 {
+        let due = database.store.due_exercises().await.unwrap();
+        let claimed = if due.is_empty() { 0 } else { database.store.claim_exercises(&due).await.unwrap().len() };
+        asked_for.push(claimed);
+        database.run("update token_stream set exercise_hinted_at = exercise_hinted_at - interval '5 minutes'").await;
+    }
+    assert_eq!(asked_for, [1; 13]);
+}
+
+async fn two_ticks_at_once_ask_for_each_stream_once(database: Database) {
+    let streams = unused_for(&database, 30, 20).await;
+    let claimed = at_once(&database, 0..4, |database: Database, _| {
+        let streams = streams.clone();
+        async move { database.store.claim_exercises(&streams).await.unwrap() }
+    })
+    .await;
+    let all: Vec<TokenStreamId> = claimed.into_iter().flatten().collect();
+    assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (30, 30));
+}
+
+async fn marks_that_are_taken_back_are_due_again(database: Database) {
+    let streams = unused_for(&database, 1, 20).await;
+    assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
+    assert_eq!(database.store.due_exercises().await.unwrap(), []);
+    database.store.unmark_exercises(&streams).await.unwrap();
+    assert_eq!(database.store.due_exercises().await.unwrap(), streams);
+}
+
+async fn a_mark_of_a_clock_that_was_wrong_holds_up_nobody(database: Database) {
+    let streams = unused_for(&database, 1, 20).await;
+    database.run("update token_stream set exercise_hinted_at = now() + interval '3 days'").await;
+    assert_eq!(database.store.due_exercises().await.unwrap(), streams);
+    assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
+    assert_eq!(database.store.due_exercises().await.unwrap(), []);
+}
