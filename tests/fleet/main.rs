@@ -18,6 +18,7 @@ mod expired_tokens;
 mod happy_path;
 mod harness;
 mod health_listener;
+mod import_killreport;
 mod killed_worker;
 mod lanes;
 mod lists_that_are_wrong;

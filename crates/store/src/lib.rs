@@ -19,6 +19,7 @@ pub mod detail_job;
 pub mod due;
 pub mod error;
 pub mod explain;
+pub mod killreport;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;
