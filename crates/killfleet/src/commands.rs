@@ -6,6 +6,7 @@ mod character_explain;
 mod character_list;
 mod character_remove;
 pub(crate) mod demo;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod migrate;

@@ -8,7 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, key, login, migrate, move_database, status, token};
+use commands::{ReadArguments, character, import, key, login, migrate, move_database, status, token};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -44,6 +44,9 @@ enum Command {
     Move(Box<move_database::Arguments>),
     /// Sign a pilot in with a browser, and store the login.
     Login(Box<login::Arguments>),
+    /// Take over the logins of another program.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Add, list, explain and remove characters.
     #[command(subcommand)]
     Character(character::Command),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
             Command::Move(arguments) => return move_database::run(*arguments, stop).await,
             Command::Token(arguments) => return token::run(*arguments, stop).await,
             Command::Key(command) => return key::run(command, stop).await,
+            Command::Import(command) => return import::run(command, stop).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Login(arguments) => login::run(*arguments, stop).await,
             Command::Character(command) => character::run(command).await,

@@ -22,6 +22,7 @@ pub mod due;
 pub mod error;
 pub mod exercise;
 pub mod explain;
+pub mod killreport;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;

@@ -1,10 +1,12 @@
 //! How a token comes in: a login adds a stream and never touches another.
 
+mod import;
 mod postgres;
 mod sqlite;
 
 use domain::token::TokenEvent;
 use domain::{CharacterId, TokenStreamId};
+pub use import::{Imported, KeptLogin};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::{Access, dialect};
@@ -94,7 +96,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn add_or_find(
+async fn add_or_find(
     transaction: &mut Access,
     keyring: &Keyring,
     character_id: CharacterId,

@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use domain::{CharacterId, TokenStreamId};
 use sqlx::{PgConnection, Result};
 
+use super::import::OtherStream;
 use super::{Granted, StoredToken};
+use crate::lease::seconds;
 
 pub(super) async fn add_character(
     connection: &mut PgConnection,
@@ -97,6 +101,38 @@ pub(super) async fn make_due(
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+pub(super) async fn make_due_in(
+    connection: &mut PgConnection,
+    character_id: CharacterId,
+    due_in: Duration,
+) -> Result<()> {
+    sqlx::query!(
+        "update character set next_sync_at = now() + make_interval(secs => $2) where character_id = $1",
+        character_id.get(),
+        seconds(due_in)
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn other_streams_in_use(
+    connection: &mut PgConnection,
+    character_id: CharacterId,
+    token_stream_id: TokenStreamId,
+) -> Result<Vec<OtherStream>> {
+    sqlx::query_as!(
+        OtherStream,
+        r#"select token_stream_id, refresh_token_version from token_stream
+           where character_id = $1 and token_stream_id <> $2 and state in ('active', 'suspect')
+             and refresh_token_sealed is not null"#,
+        character_id.get(),
+        token_stream_id.get()
+    )
+    .fetch_all(connection)
+    .await
 }
 
 pub(super) async fn delete_unused_stream(

@@ -1,10 +1,13 @@
+use std::time::Duration;
+
 use domain::{CharacterId, TokenStreamId};
 use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
+use super::import::OtherStream;
 use super::{Granted, StoredToken};
-use crate::sqlite::{now_text, text};
+use crate::sqlite::{later, now_text, text};
 
 pub(super) async fn add_character(
     connection: &mut SqliteConnection,
@@ -89,6 +92,35 @@ pub(super) async fn make_due(
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+pub(super) async fn make_due_in(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+    due_in: Duration,
+) -> Result<()> {
+    sqlx::query("update character set next_sync_at = ?2 where character_id = ?1")
+        .bind(character_id.get())
+        .bind(later(due_in))
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+pub(super) async fn other_streams_in_use(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+    token_stream_id: TokenStreamId,
+) -> Result<Vec<OtherStream>> {
+    sqlx::query_as(
+        "select token_stream_id, refresh_token_version from token_stream
+         where character_id = ?1 and token_stream_id <> ?2 and state in ('active', 'suspect')
+           and refresh_token_sealed is not null",
+    )
+    .bind(character_id.get())
+    .bind(token_stream_id.get())
+    .fetch_all(connection)
+    .await
 }
 
 pub(super) async fn delete_unused_stream(
