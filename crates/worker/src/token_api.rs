@@ -57,6 +57,13 @@ pub fn routes(worker: &Arc<Worker>, secret: Option<SecretString>, stop: &Cancell
         .with_state(api)
 }
 
+/// For a process that serves no address: a secret that is set there does nothing.
+pub fn warn_if_nowhere(secret: Option<&SecretString>) {
+    if secret.is_some() {
+        warn!("no tokens are given to siblings: KILLFLEET_TOKEN_API_SECRET is set, but KILLFLEET_LISTEN is not");
+    }
+}
+
 struct TokenApi {
     worker: Arc<Worker>,
     secret: SecretString,

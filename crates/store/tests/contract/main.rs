@@ -41,6 +41,7 @@ mod refresh_rotation;
 mod refresh_slots;
 mod schema;
 mod sealed_tokens;
+mod sibling_tokens;
 mod sqlite_file;
 mod take_over;
 mod token_streams;
