@@ -8,6 +8,7 @@ on_both![
     a_key_is_changed_under_a_running_fleet_and_the_old_one_can_go,
     a_signal_stops_it_between_two_rows_and_the_same_command_goes_on,
     a_token_that_does_not_open_is_told_and_the_others_go_on,
+    another_login_serves_in_place_of_one_that_does_not_open,
     with_a_wrong_key_nothing_is_lost_and_the_right_one_finds_everything,
 ];
 
@@ -177,14 +178,29 @@ fn a_token_that_does_not_open_is_told_and_the_others_go_on(on: On) {
     });
 }
 
+fn another_login_serves_in_place_of_one_that_does_not_open(on: On) {
+    fleet(on, World::of(2, 8), async |fleet: &Fleet| {
+        let character_id = fleet.simulator.pilots().await[0].character_id;
+        let another = fleet.simulator.login(character_id).await;
+        fleet.add(character_id, &another).run().await.well();
+        let first = format!("select min(token_stream_id) from token_stream where character_id = {character_id}");
+        let first: i64 = fleet.database.value(&first).await;
+        // As if a careless hand had copied it from column to column. It looks the healthier of the two.
+        let copy = "access_token_sealed = refresh_token_sealed, expires_at = now() + interval '30 minutes'";
+        fleet.database.execute(&format!("update token_stream set {copy} where token_stream_id = {first}")).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let told = "select token_stream_id from token_stream where last_error_code = 'unopenable'";
+        assert_eq!(fleet.database.rows::<(i64,)>(told).await, [(first,)]);
+        fleet.is_true().await;
+    });
+}
+
 fn with_a_wrong_key_nothing_is_lost_and_the_right_one_finds_everything(on: On) {
     fleet(on, World::of(3, 12), async |fleet: &Fleet| {
-        let stored = async || -> Vec<(i64, Vec<u8>, Vec<u8>, String, i32)> {
-            let tokens = "select token_stream_id, access_token_sealed, refresh_token_sealed, state, strikes
-                          from token_stream order by 1";
-            fleet.database.rows(tokens).await
-        };
-        let before = stored().await;
+        let stored = "select access_token_sealed, refresh_token_sealed, state, strikes
+                      from token_stream order by token_stream_id";
+        let before: Vec<(Vec<u8>, Vec<u8>, String, i32)> = fleet.database.rows(stored).await;
         for is_expired in [false, true] {
             if is_expired {
                 fleet.let_tokens_expire().await;
@@ -197,7 +213,7 @@ fn with_a_wrong_key_nothing_is_lost_and_the_right_one_finds_everything(on: On) {
             assert_eq!(fleet.database.count("token_stream where last_error_code = 'unopenable'").await, 3);
         }
         rotate(fleet, &[]).set("KILLFLEET_TOKEN_KEY", NEW_KEY).run().await.with_code(1);
-        assert_eq!(stored().await, before);
+        assert_eq!(fleet.database.rows::<(Vec<u8>, Vec<u8>, String, i32)>(stored).await, before);
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 0, "nobody was asked with no token");
 
         fleet.make_due().await;

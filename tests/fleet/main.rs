@@ -42,6 +42,7 @@ mod scheduler_flags;
 mod schema;
 mod secrets;
 mod settings;
+mod siblings;
 mod sso_trouble;
 mod standalone;
 mod stopped_worker;

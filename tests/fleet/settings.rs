@@ -46,12 +46,15 @@ fn table() -> Vec<(&'static str, Vec<&'static str>, &'static [usize], bool)> {
         ("KILLFLEET_TOKEN_BUFFER", vec!["5", "soon", "-5m", "1h"], &[1, 2, 3], false),
         ("KILLFLEET_SSO_CONCURRENCY", vec!["0", "21", "many"], &[0, 2, 3], false),
         ("KILLFLEET_LISTEN", vec!["9464", "localhost", "127.0.0.1:port"], &[1, 2, 3], false),
+        ("KILLFLEET_TOKEN_API_SECRET", vec!["too-short", "with a space in it, and long enough"], &[2, 3], false),
+        ("KILLFLEET_TOKEN_API_BEHIND_TLS", vec!["true", "1"], &[2, 3], false),
         ("KILLFLEET_LOG", vec!["verbose", "info,worker=loud"], &[0, 1, 2, 3], false),
         ("KILLFLEET_LOG_FORMAT", vec!["xml"], &[0, 1, 2, 3], false),
         ("KILLFLEET_DATABASE_URL_FILE", vec!["/nowhere/at/all"], &[0, 1, 2, 3], false),
         ("KILLFLEET_AMQP_URL_FILE", vec!["/nowhere/at/all"], &[1, 2], false),
         ("KILLFLEET_CLIENT_SECRET_FILE", vec!["/nowhere/at/all"], &[0, 2, 3], false),
         ("KILLFLEET_TOKEN_KEY_FILE", vec!["/nowhere/at/all"], &[0, 2, 3], false),
+        ("KILLFLEET_TOKEN_API_SECRET_FILE", vec!["/nowhere/at/all"], &[2, 3], false),
     ]
 }
 
@@ -95,6 +98,8 @@ fn a_command_line_that_makes_no_sense_is_refused() {
             fleet.killfleet(&["frobnicate"]),
             fleet.killfleet(&["character", "add", "--character-id", "many", "--name", "A"]),
             fleet.killfleet(&["character", "add", "--character-id", "-1", "--name", "A"]),
+            fleet.killfleet(&["token", "somebody"]),
+            fleet.killfleet(&["token", "0"]),
             fleet.scheduler(&["--frobnicate"]),
             fleet.scheduler(&["--every", "often"]),
             fleet.scheduler(&["--every", "10ms"]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use service::health::{Check, Listener, listen};
+use service::health::{self, Check, Listener, listen};
 use service::metrics;
 use service::settings::SettingError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,6 +68,16 @@ async fn alive_is_not_ready() {
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn routes_of_the_process_are_served_beside_ours() {
+    let own = axum::Router::new().route("/own", axum::routing::get(|| async { "its own" }));
+    let listener = health::listen_with(ANY_PORT, || async { vec![] }, own, CancellationToken::new()).await.unwrap();
+    let (code, _, body) = get(listener.local_addr(), "/own").await;
+    assert_eq!((code, body.as_str()), (200, "its own"));
+    assert_eq!(get(listener.local_addr(), "/healthz").await.0, 200);
+    assert_eq!(get(listener.local_addr(), "/elsewhere").await.0, 404);
 }
 
 #[tokio::test]

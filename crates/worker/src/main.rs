@@ -79,7 +79,10 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
             let routes = token_api::routes(&worker, token_api, &stop.token());
             Some(health::listen_with(address, readiness(&store, &status), routes, stop.token()).await?)
         }
-        None => None,
+        None => {
+            token_api::warn_if_nowhere(token_api.as_ref());
+            None
+        }
     };
 
     let publisher = Publisher::open(broker.clone()).map_err(|error| classed(error.failure()))?;
@@ -94,12 +97,11 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let stopped = stop.token();
     let handler = move |delivered| worker::handle(Arc::clone(&worker), delivered, stopped.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "killfleet-worker starts");
-    let ended = consume(settings, Arc::clone(&publisher), handler, status, stop.token())
-        .await
-        .map_err(|error| classed(error.failure()))?;
+    let ended = consume(settings, Arc::clone(&publisher), handler, status, stop.token()).await;
     publisher.close().await;
+    // However it ended: siblings may have asked for a refresh too.
     refresher.finish().await;
-    match ended {
+    match ended.map_err(|error| classed(error.failure()))? {
         Ended::Drained => {
             store.close().await;
             Ok(Exit::Done)

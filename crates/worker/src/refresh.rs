@@ -92,12 +92,19 @@ impl Refresher {
         &self.inner.sso
     }
 
+    /// [`Refreshed::Busy`], and nothing is begun, once [`Refresher::finish`] was called.
+    ///
     /// # Errors
     /// When the database does not answer. A claim that was made then runs out by itself.
     ///
     /// # Panics
     /// When the refresh itself panics.
     pub async fn refresh(&self, token_stream_id: TokenStreamId) -> Result<Refreshed, StoreError> {
+        // First counted, then asked: what passes here is waited for. Siblings may ask until the very end.
+        let _counted = self.under_way.token();
+        if self.under_way.is_closed() {
+            return Ok(Refreshed::Busy);
+        }
         let inner = Arc::clone(&self.inner);
         let refresh = async move { inner.refresh(token_stream_id).await };
         match self.under_way.spawn(refresh.in_current_span()).await {
@@ -106,7 +113,7 @@ impl Refresher {
         }
     }
 
-    /// To be awaited before the process ends: the refreshes that are under way are recorded first.
+    /// To be awaited before the process ends: the refreshes that are under way are recorded first, and no other is begun.
     pub async fn finish(&self) {
         self.under_way.close();
         if tokio::time::timeout(UNDER_WAY_LIMIT, self.under_way.wait()).await.is_err() {

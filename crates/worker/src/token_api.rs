@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -33,8 +35,8 @@ use crate::worker::Worker;
 const BODY_BYTES_MAX: usize = 16 * 1024;
 const SIBLING_CHARACTERS_MAX: usize = 64;
 const SIBLING_UNNAMED: &str = "unnamed";
-/// Searches at the same time: each needs a connection to the database now and then, and jobs need theirs.
-const SEARCHES_AT_ONCE: usize = 4;
+/// Searches at the same time, most of which wait for others: they look into the database now and then, as jobs do.
+const SEARCHES_AT_ONCE: usize = 16;
 /// Whoever asks waits no longer than this. A refresh that is under way by then goes on, and the next one finds its token.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 const RETRY_BUSY: Duration = Duration::from_secs(5);
@@ -55,6 +57,13 @@ pub fn routes(worker: &Arc<Worker>, secret: Option<SecretString>, stop: &Cancell
         .route_layer(from_fn_with_state(Arc::clone(&api), authorize))
         .route_layer(middleware::map_response(answer::not_to_be_kept))
         .with_state(api)
+}
+
+/// For a process that serves no address: a secret that is set there does nothing.
+pub fn warn_if_nowhere(secret: Option<&SecretString>) {
+    if secret.is_some() {
+        warn!("no tokens are given to siblings: KILLFLEET_TOKEN_API_SECRET is set, but KILLFLEET_LISTEN is not");
+    }
 }
 
 struct TokenApi {
@@ -79,33 +88,36 @@ async fn authorize(State(api): State<Arc<TokenApi>>, request: Request, next: Nex
     Ok(next.run(request).await)
 }
 
-async fn issue(State(api): State<Arc<TokenApi>>, Path(character_id): Path<String>, body: Bytes) -> Answer {
-    let request = match parse(&character_id, &body) {
-        Ok(request) => request,
-        Err(answer) => return answer,
-    };
+async fn issue(
+    State(api): State<Arc<TokenApi>>,
+    Path(character_id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Answer, Answer> {
+    let body = body.map_err(|rejection| Answer::malformed(rejection.status(), &rejection.body_text()))?;
+    let request = parse(&character_id, &body)?;
     if let Some(answer) = api.recent.answer_to(&request) {
-        return answer;
+        return Ok(answer);
     }
     let search = async {
         // It is never closed.
         let _permit = api.searches.acquire().await;
         api.worker.issue_token(&request, &api.stop).await
     };
-    match timeout(ANSWER_WITHIN, search).await {
-        Ok(Ok(token)) => Answer::token(&token),
-        Ok(Err(why)) => {
-            if let NotIssued::Store(error) = &why {
-                warn!(reason = %error.failure(), "an access token could not be issued");
-            }
-            let answer = Answer::not_issued(&why);
-            if matches!(why, NotIssued::NotNow { .. }) {
-                api.recent.remember(request, answer.clone());
-            }
-            answer
-        }
-        Err(_) => Answer::not_now("no token was found in time: its login is in other hands", RETRY_BUSY),
+    let found = timeout(ANSWER_WITHIN, search).await;
+    let found =
+        found.map_err(|_| Answer::not_now("no token was found in time: its login is in other hands", RETRY_BUSY))?;
+    let why = match found {
+        Ok(token) => return Ok(Answer::token(&token)),
+        Err(why) => why,
+    };
+    if let NotIssued::Store(error) = &why {
+        warn!(reason = %error.failure(), "an access token could not be issued");
     }
+    let answer = Answer::not_issued(&why);
+    if matches!(why, NotIssued::NotNow { .. }) {
+        api.recent.remember(&request, answer.clone());
+    }
+    Err(answer)
 }
 
 /// The body; none at all asks for no particular scope.
@@ -119,16 +131,18 @@ struct Body {
 }
 
 fn parse(character_id: &str, body: &[u8]) -> Result<TokenRequest, Answer> {
+    let malformed = |problem: String| Answer::malformed(StatusCode::BAD_REQUEST, &problem);
     let character_id = character_id.parse().ok().and_then(|id| CharacterId::parse(id).ok());
     let character_id = character_id.ok_or_else(Answer::no_such_character)?;
     let Body { mut scopes, sibling } = match body.trim_ascii() {
         b"" => Body::default(),
-        body => serde_json::from_slice(body).map_err(|error| Answer::malformed(&format!("the body: {error}")))?,
+        body => serde_json::from_slice(body).map_err(|error| malformed(format!("the body: {error}")))?,
     };
     let sibling = sibling.unwrap_or_else(|| SIBLING_UNNAMED.to_owned());
     if sibling.chars().count() > SIBLING_CHARACTERS_MAX || sibling.chars().any(char::is_control) {
-        let problem = format!("\"for\" is a name of {SIBLING_CHARACTERS_MAX} characters at the most, in one line");
-        return Err(Answer::malformed(&problem));
+        return Err(malformed(format!(
+            "\"for\" is a name of {SIBLING_CHARACTERS_MAX} characters at the most, in one line"
+        )));
     }
     scopes.sort_unstable();
     scopes.dedup();

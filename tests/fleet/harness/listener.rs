@@ -1,6 +1,6 @@
 //! What a process says of itself over HTTP.
 
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 
 use super::wait::{eventually, free_port};
 
@@ -21,6 +21,11 @@ impl Listener {
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
         let response = self.client.get(format!("http://{}{path}", self.address)).send().await.ok()?;
         Some((response.status().as_u16(), response.text().await.ok()?))
+    }
+
+    /// Asks for an access token; a test says with what.
+    pub(crate) fn token_request(&self, character_id: i64) -> RequestBuilder {
+        self.client.post(format!("http://{}/v1/token/{character_id}", self.address))
     }
 
     pub(crate) async fn comes_to(&self, path: &str, status: u16, words: &str) {

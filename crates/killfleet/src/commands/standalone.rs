@@ -64,7 +64,10 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
             let routes = token_api::routes(&worker, token_api, &stop.token());
             Some(health::listen_with(address, readiness(&store), routes, stop.token()).await?)
         }
-        None => None,
+        None => {
+            token_api::warn_if_nowhere(token_api.as_ref());
+            None
+        }
     };
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %file.display(), "killfleet standalone starts");

@@ -48,6 +48,7 @@ mod refresh_slots;
 mod refused_scopes;
 mod schema;
 mod sealed_tokens;
+mod sibling_tokens;
 mod sqlite_file;
 mod take_over;
 mod token_events;

@@ -61,8 +61,8 @@ impl Answer {
         Self::refused(StatusCode::NOT_FOUND, "unknown_character", "no such character is known")
     }
 
-    pub(super) fn malformed(problem: &str) -> Self {
-        Self::refused(StatusCode::BAD_REQUEST, "malformed", problem)
+    pub(super) fn malformed(status: StatusCode, problem: &str) -> Self {
+        Self::refused(status, "malformed", problem)
     }
 
     fn refused(status: StatusCode, word: &str, reason: &str) -> Self {

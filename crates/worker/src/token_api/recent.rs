@@ -32,12 +32,12 @@ impl Recent {
         Some(kept.answer.clone().later(kept.since.elapsed()))
     }
 
-    pub(super) fn remember(&self, request: TokenRequest, answer: Answer) {
+    pub(super) fn remember(&self, request: &TokenRequest, answer: Answer) {
         let Some(span) = answer.retry_after() else { return };
         let since = Instant::now();
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|_, kept| since < kept.until);
-        answers.insert(key(&request), Kept { answer, since, until: since + span.min(KEPT_MAX) });
+        answers.insert(key(request), Kept { answer, since, until: since + span.min(KEPT_MAX) });
     }
 }
 
@@ -58,8 +58,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_given_again_until_its_time_is_over() {
         let recent = Recent::default();
-        recent.remember(request(1, &["a"]), Answer::not_now("trouble", Duration::from_secs(20)));
-        recent.remember(request(2, &[]), Answer::not_now("a long pause", Duration::from_secs(600)));
+        recent.remember(&request(1, &["a"]), Answer::not_now("trouble", Duration::from_secs(20)));
+        recent.remember(&request(2, &[]), Answer::not_now("a long pause", Duration::from_secs(600)));
         tokio::time::advance(Duration::from_secs(15)).await;
         let again = recent.answer_to(&request(1, &["a"])).unwrap();
         assert_eq!(again.retry_after(), Some(Duration::from_secs(5)));
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(of_the_pause.retry_after(), Some(Duration::from_secs(580)));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(recent.answer_to(&request(2, &[])).is_none(), "it may have ended before its time");
-        recent.remember(request(4, &[]), Answer::not_now("trouble", Duration::from_secs(20)));
+        recent.remember(&request(4, &[]), Answer::not_now("trouble", Duration::from_secs(20)));
         assert_eq!(recent.answers.lock().unwrap().len(), 1, "what is over is forgotten");
     }
 }
