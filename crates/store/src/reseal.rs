@@ -10,12 +10,13 @@ mod sqlite;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use domain::token::TokenEvent;
 use domain::{CharacterId, TokenStreamId};
 use serde::Serialize;
 
 use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn, key_id};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, token_event};
 
 /// How many rows are read at a time, unless a test says otherwise.
 pub const ROWS_AT_ONCE: i64 = 500;
@@ -149,9 +150,13 @@ impl Store {
                 return Ok(Became::SealedAlready);
             }
             let anew = keyring.seal(token_stream_id, column, &token);
-            let mut access = self.change("sealing a token anew").await?;
-            let is_swapped = dialect!(access, swap(token_stream_id, column, &sealed, &anew))?;
-            access.commit().await?;
+            let mut transaction = self.transaction("sealing a token anew").await?;
+            let is_swapped = dialect!(transaction, swap(token_stream_id, column, &sealed, &anew))?;
+            if is_swapped {
+                let (from, to) = (key_id(&sealed).unwrap_or_default(), key_id(&anew).unwrap_or_default());
+                token_event::record(&mut transaction, token_stream_id, TokenEvent::KeyChanged { from, to }).await?;
+            }
+            transaction.commit().await?;
             if is_swapped {
                 return Ok(Became::SealedAnew);
             }

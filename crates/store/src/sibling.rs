@@ -18,7 +18,7 @@ pub struct TokenToIssue {
     pub token_stream_id: TokenStreamId,
     pub secret: SecretString,
     pub expires_at: DateTime<Utc>,
-    /// All that it was granted.
+    /// All that it was granted, but for those that ESI has refused.
     pub scopes: Vec<String>,
     /// On the database's clock, which `expires_at` is held against.
     pub now: DateTime<Utc>,
@@ -33,7 +33,7 @@ impl Store {
         dialect!(self.read("looking for a character").await?, knows_character(character_id))
     }
 
-    /// As [`Store::streams_of`], but what a stream may lack are these scopes.
+    /// As [`Store::streams_of`], but what a stream may lack are these scopes; one that ESI has refused is lacking.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -60,7 +60,7 @@ impl Store {
     ) -> Result<Option<TokenToIssue>, StoreError> {
         let now = self.now().await?;
         let row = dialect!(self.read("reading an access token").await?, token_to_issue(token_stream_id))?;
-        let Some(TokenRow { access_token_sealed, expires_at, granted_scopes: scopes }) = row else { return Ok(None) };
+        let Some(TokenRow { access_token_sealed, expires_at, scopes }) = row else { return Ok(None) };
         let secret = keyring.open(token_stream_id, TokenColumn::Access, &access_token_sealed)?;
         Ok(Some(TokenToIssue { token_stream_id, secret, expires_at, scopes, now }))
     }
@@ -71,5 +71,5 @@ struct TokenRow {
     access_token_sealed: Vec<u8>,
     expires_at: DateTime<Utc>,
     #[sqlx(json)]
-    granted_scopes: Vec<String>,
+    scopes: Vec<String>,
 }

@@ -82,7 +82,7 @@ impl Worker {
             let search = self.token_for(Purpose::Sibling(scopes), *character_id, stop).await?;
             if let TokenSearch::Found(found) = search {
                 if let Some(token) = self.read(found.token_stream_id, scopes).await? {
-                    return Ok(issue(request, token));
+                    return self.issue(request, token).await;
                 }
                 continue;
             }
@@ -91,7 +91,7 @@ impl Worker {
             if let Choice::Use(token_stream_id) = token::choose(&streams.streams, streams.now, USEFUL_FOR)
                 && let Some(token) = self.read(token_stream_id, scopes).await?
             {
-                return Ok(issue(request, token));
+                return self.issue(request, token).await;
             }
             return Err(not_issued(search, &streams));
         }
@@ -115,21 +115,23 @@ impl Worker {
                 && scopes.iter().all(|scope| token.scopes.contains(scope))
         }))
     }
-}
 
-fn issue(request: &TokenRequest, token: TokenToIssue) -> IssuedToken {
-    let TokenToIssue { token_stream_id, secret, expires_at, scopes: held, .. } = token;
-    let TokenRequest { character_id, scopes: asked, sibling } = request;
-    info!(
-        character.id = character_id.get(),
-        token_stream.id = token_stream_id.get(),
-        sibling,
-        scopes = asked.join(" "),
-        %expires_at,
-        "an access token was issued"
-    );
-    let scopes = if asked.is_empty() { held } else { asked.clone() };
-    IssuedToken { character_id: *character_id, secret, expires_at, scopes }
+    /// Written down before it is given away.
+    async fn issue(&self, request: &TokenRequest, token: TokenToIssue) -> Result<IssuedToken, NotIssued> {
+        let TokenToIssue { token_stream_id, secret, expires_at, scopes: held, .. } = token;
+        let TokenRequest { character_id, scopes: asked, sibling } = request;
+        self.store().record_use(token_stream_id, sibling).await?;
+        info!(
+            character.id = character_id.get(),
+            token_stream.id = token_stream_id.get(),
+            sibling,
+            scopes = asked.join(" "),
+            %expires_at,
+            "an access token was issued"
+        );
+        let scopes = if asked.is_empty() { held } else { asked.clone() };
+        Ok(IssuedToken { character_id: *character_id, secret, expires_at, scopes })
+    }
 }
 
 fn not_issued(search: TokenSearch, StreamsNow { streams, now }: &StreamsNow) -> NotIssued {

@@ -22,7 +22,7 @@ pub(super) async fn streams_with_scopes(
         StreamRow,
         r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
-                  last_refreshed_at is not null and not (granted_scopes @> $2) as "lacks_scope!",
+                  last_refreshed_at is not null and not (granted_scopes @> $2) or refused_scopes && $2 as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = $1"#,
         character_id.get(),
@@ -38,7 +38,9 @@ pub(super) async fn token_to_issue(
 ) -> Result<Option<TokenRow>> {
     sqlx::query_as!(
         TokenRow,
-        r#"select access_token_sealed as "access_token_sealed!", expires_at as "expires_at!", granted_scopes
+        r#"select access_token_sealed as "access_token_sealed!", expires_at as "expires_at!",
+                  array(select scope from unnest(granted_scopes) with ordinality as granted (scope, number)
+                        where scope <> all (refused_scopes) order by number) as "scopes!"
            from token_stream
            where token_stream_id = $1 and access_token_sealed is not null and expires_at is not null
              and state in ('active', 'suspect')"#,

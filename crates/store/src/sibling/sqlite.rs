@@ -23,6 +23,7 @@ pub(super) async fn streams_with_scopes(
                 refresh_token_sealed is not null as has_refresh_token,
                 last_refreshed_at is not null
                 and exists (select value from json_each(?2) except select value from json_each(granted_scopes))
+                or exists (select value from json_each(?2) intersect select value from json_each(refused_scopes))
                     as lacks_scope,
                 expires_at, strikes, first_refused_at, next_probe_at
          from token_stream where character_id = ?1",
@@ -38,7 +39,9 @@ pub(super) async fn token_to_issue(
     token_stream_id: TokenStreamId,
 ) -> Result<Option<TokenRow>> {
     sqlx::query_as(
-        "select access_token_sealed, expires_at, granted_scopes
+        "select access_token_sealed, expires_at,
+                (select json_group_array(value) from json_each(granted_scopes)
+                 where value not in (select value from json_each(refused_scopes))) as scopes
          from token_stream
          where token_stream_id = ?1 and access_token_sealed is not null and expires_at is not null
            and state in ('active', 'suspect')",
