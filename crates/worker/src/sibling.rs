@@ -74,6 +74,11 @@ impl Worker {
         request: &TokenRequest,
         stop: &CancellationToken,
     ) -> Result<IssuedToken, NotIssued> {
+        let token = self.find_token(request, stop).await?;
+        Ok(issue(request, token))
+    }
+
+    async fn find_token(&self, request: &TokenRequest, stop: &CancellationToken) -> Result<TokenToIssue, NotIssued> {
         let TokenRequest { character_id, scopes, .. } = request;
         if !self.store().knows_character(*character_id).await? {
             return Err(NotIssued::UnknownCharacter(*character_id));
@@ -81,17 +86,17 @@ impl Worker {
         for _ in 0..SEARCHES_MAX {
             let search = self.token_for(Purpose::Sibling(scopes), *character_id, stop).await?;
             if let TokenSearch::Found(found) = search {
-                if let Some(token) = self.read(found.token_stream_id, scopes).await? {
-                    return Ok(issue(request, token));
+                match self.read(found.token_stream_id, scopes).await? {
+                    Some(token) => return Ok(token),
+                    None => continue,
                 }
-                continue;
             }
             let streams = self.store().streams_with_scopes(*character_id, scopes).await?;
             // Within the buffer, and better than none.
             if let Choice::Use(token_stream_id) = token::choose(&streams.streams, streams.now, USEFUL_FOR)
                 && let Some(token) = self.read(token_stream_id, scopes).await?
             {
-                return Ok(issue(request, token));
+                return Ok(token);
             }
             return Err(not_issued(search, &streams));
         }
