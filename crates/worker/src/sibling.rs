@@ -74,6 +74,13 @@ impl Worker {
         request: &TokenRequest,
         stop: &CancellationToken,
     ) -> Result<IssuedToken, NotIssued> {
+        let token = self.find_token(request, stop).await?;
+        // Before it is given away, and not at all if it cannot be written down.
+        self.store().record_use(token.token_stream_id, &request.sibling).await?;
+        Ok(issue(request, token))
+    }
+
+    async fn find_token(&self, request: &TokenRequest, stop: &CancellationToken) -> Result<TokenToIssue, NotIssued> {
         let TokenRequest { character_id, scopes, .. } = request;
         if !self.store().knows_character(*character_id).await? {
             return Err(NotIssued::UnknownCharacter(*character_id));
@@ -81,17 +88,17 @@ impl Worker {
         for _ in 0..SEARCHES_MAX {
             let search = self.token_for(Purpose::Sibling(scopes), *character_id, stop).await?;
             if let TokenSearch::Found(found) = search {
-                if let Some(token) = self.read(found.token_stream_id, scopes).await? {
-                    return self.issue(request, token).await;
+                match self.read(found.token_stream_id, scopes).await? {
+                    Some(token) => return Ok(token),
+                    None => continue,
                 }
-                continue;
             }
             let streams = self.store().streams_with_scopes(*character_id, scopes).await?;
             // Within the buffer, and better than none.
             if let Choice::Use(token_stream_id) = token::choose(&streams.streams, streams.now, USEFUL_FOR)
                 && let Some(token) = self.read(token_stream_id, scopes).await?
             {
-                return self.issue(request, token).await;
+                return Ok(token);
             }
             return Err(not_issued(search, &streams));
         }
@@ -115,23 +122,21 @@ impl Worker {
                 && scopes.iter().all(|scope| token.scopes.contains(scope))
         }))
     }
+}
 
-    /// Written down before it is given away.
-    async fn issue(&self, request: &TokenRequest, token: TokenToIssue) -> Result<IssuedToken, NotIssued> {
-        let TokenToIssue { token_stream_id, secret, expires_at, scopes: held, .. } = token;
-        let TokenRequest { character_id, scopes: asked, sibling } = request;
-        self.store().record_use(token_stream_id, sibling).await?;
-        info!(
-            character.id = character_id.get(),
-            token_stream.id = token_stream_id.get(),
-            sibling,
-            scopes = asked.join(" "),
-            %expires_at,
-            "an access token was issued"
-        );
-        let scopes = if asked.is_empty() { held } else { asked.clone() };
-        Ok(IssuedToken { character_id: *character_id, secret, expires_at, scopes })
-    }
+fn issue(request: &TokenRequest, token: TokenToIssue) -> IssuedToken {
+    let TokenToIssue { token_stream_id, secret, expires_at, scopes: held, .. } = token;
+    let TokenRequest { character_id, scopes: asked, sibling } = request;
+    info!(
+        character.id = character_id.get(),
+        token_stream.id = token_stream_id.get(),
+        sibling,
+        scopes = asked.join(" "),
+        %expires_at,
+        "an access token was issued"
+    );
+    let scopes = if asked.is_empty() { held } else { asked.clone() };
+    IssuedToken { character_id: *character_id, secret, expires_at, scopes }
 }
 
 fn not_issued(search: TokenSearch, StreamsNow { streams, now }: &StreamsNow) -> NotIssued {

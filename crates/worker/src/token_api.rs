@@ -5,6 +5,7 @@
 
 mod answer;
 mod recent;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +30,15 @@ use tracing::warn;
 
 use self::answer::Answer;
 use self::recent::Recent;
+use self::turns::Turns;
 use crate::sibling::{NotIssued, TokenRequest};
 use crate::worker::Worker;
 
 const BODY_BYTES_MAX: usize = 16 * 1024;
 const SIBLING_CHARACTERS_MAX: usize = 64;
 const SIBLING_UNNAMED: &str = "unnamed";
-/// Searches at the same time, most of which wait for others: they look into the database now and then, as jobs do.
-const SEARCHES_AT_ONCE: usize = 16;
+/// Searches at the same time, each for another character: jobs need the database too.
+const SEARCHES_AT_ONCE: usize = 8;
 /// Whoever asks waits no longer than this. A refresh that is under way by then goes on, and the next one finds its token.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 const RETRY_BUSY: Duration = Duration::from_secs(5);
@@ -48,6 +50,7 @@ pub fn routes(worker: &Arc<Worker>, secret: Option<SecretString>, stop: &Cancell
         worker: Arc::clone(worker),
         secret,
         stop: stop.clone(),
+        turns: Turns::default(),
         searches: Semaphore::new(SEARCHES_AT_ONCE),
         recent: Recent::default(),
     });
@@ -70,6 +73,7 @@ struct TokenApi {
     worker: Arc<Worker>,
     secret: SecretString,
     stop: CancellationToken,
+    turns: Turns,
     searches: Semaphore,
     recent: Recent,
 }
@@ -95,29 +99,31 @@ async fn issue(
 ) -> Result<Answer, Answer> {
     let body = body.map_err(|rejection| Answer::malformed(rejection.status(), &rejection.body_text()))?;
     let request = parse(&character_id, &body)?;
-    if let Some(answer) = api.recent.answer_to(&request) {
-        return Ok(answer);
-    }
-    let search = async {
+    let answered = timeout(ANSWER_WITHIN, api.answer(&request)).await;
+    answered.map_err(|_| Answer::not_now("no token was found in time: its login is in other hands", RETRY_BUSY))
+}
+
+impl TokenApi {
+    async fn answer(&self, request: &TokenRequest) -> Answer {
+        let _turn = self.turns.of(request.character_id).await;
+        if let Some(answer) = self.recent.answer_to(request) {
+            return answer;
+        }
         // It is never closed.
-        let _permit = api.searches.acquire().await;
-        api.worker.issue_token(&request, &api.stop).await
-    };
-    let found = timeout(ANSWER_WITHIN, search).await;
-    let found =
-        found.map_err(|_| Answer::not_now("no token was found in time: its login is in other hands", RETRY_BUSY))?;
-    let why = match found {
-        Ok(token) => return Ok(Answer::token(&token)),
-        Err(why) => why,
-    };
-    if let NotIssued::Store(error) = &why {
-        warn!(reason = %error.failure(), "an access token could not be issued");
+        let _permit = self.searches.acquire().await;
+        let why = match self.worker.issue_token(request, &self.stop).await {
+            Ok(token) => return Answer::token(&token),
+            Err(why) => why,
+        };
+        if let NotIssued::Store(error) = &why {
+            warn!(reason = %error.failure(), "an access token could not be issued");
+        }
+        let answer = Answer::not_issued(&why);
+        if matches!(why, NotIssued::NotNow { .. }) {
+            self.recent.remember(request, answer.clone());
+        }
+        answer
     }
-    let answer = Answer::not_issued(&why);
-    if matches!(why, NotIssued::NotNow { .. }) {
-        api.recent.remember(&request, answer.clone());
-    }
-    Err(answer)
 }
 
 /// The body; none at all asks for no particular scope.
