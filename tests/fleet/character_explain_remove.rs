@@ -21,6 +21,15 @@ fn every_state_of_a_character_is_explained(on: On) {
         assert_eq!((&told["verdict"]["is_served"], &told["verdict"]["because"]), (&true.into(), &"good_token".into()));
         assert!(text.contains(&format!("{id} Pilot {id}")) && text.contains("the next tick: it is due"), "{text}");
 
+        let pause = "insert into fleet_pause (scope, reason, until)";
+        fleet.database.execute(&format!("{pause} values ('sso', 'a drill', now() + interval '1 hour')")).await;
+        assert!(explain(fleet, id).await.1.contains("the next tick: it is due"), "its token is good");
+        fleet.database.execute(&format!("{pause} values ('esi', 'a drill', now() + interval '1 hour')")).await;
+        let (told, text) = explain(fleet, id).await;
+        assert!(text.contains("the end of a pause, at ") && text.contains("esi: a drill, until "), "{text}");
+        assert_eq!(told["pauses"].as_array().unwrap().len(), 2);
+        fleet.database.execute("delete from fleet_pause").await;
+
         fleet.tick(&[]).await;
         fleet.drain().await;
         let (told, text) = explain(fleet, id).await;

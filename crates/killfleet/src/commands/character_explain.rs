@@ -81,7 +81,9 @@ fn next(explained: &Explained, pauses: &[Pause], choice: Choice) -> (DateTime<Ut
     if character.resume_page.is_none_or(|page| page == 1) {
         waits.extend(character.list_expires_at.map(|at| (at, "ESI's copy of its list")));
     }
-    waits.extend(pauses.iter().map(|pause| (pause.until, "the end of a pause")));
+    // Who has a good token does not wait for EVE SSO.
+    let holds_up = |pause: &&Pause| pause.scope != pause::SCOPE_SSO || !matches!(choice, Choice::Use(_));
+    waits.extend(pauses.iter().filter(holds_up).map(|pause| (pause.until, "the end of a pause")));
     if choice == Choice::Nothing(NoToken::WaitingForProbe) {
         let probes = explained.rules.iter().filter_map(|stream| stream.health.next_probe_at);
         waits.extend(probes.min().map(|at| (at, "the next try of its login")));
