@@ -36,9 +36,10 @@ fn consumed() -> Vec<Value> {
 }
 
 /// These ways to handle refresh tokens, with all combinations of lifetimes.
-fn lives_on(on: On, handlings: &[Value], client_auth: &str) {
+fn lives_on(on: On, handlings: &[Value], client_auth: &'static str) {
     let world = World::of(CHARACTERS as u32, 8).with("--list-ttl-seconds=1").with("--window-seconds=1");
-    fleet(on, world.with(&format!("--client-auth={client_auth}")), async |fleet: &Fleet| {
+    let world = world.with(&format!("--client-auth={client_auth}")).setting("KILLFLEET_SSO_CLIENT_AUTH", client_auth);
+    fleet(on, world, async |fleet: &Fleet| {
         let mut age_seconds = 0;
         for handling in handlings {
             let brings_another = handling["rotation"] != "re-use";

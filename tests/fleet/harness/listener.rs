@@ -13,7 +13,8 @@ pub(crate) struct Listener {
 impl Listener {
     /// At a free port, where nobody listens yet.
     pub(crate) fn somewhere() -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+        // A new connection each time: one whose request was refused for its size is closed by the server at any moment.
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { client, address: format!("127.0.0.1:{}", free_port()) }
     }
 
