@@ -23,9 +23,9 @@ const PILOT: i64 = 90_000_001;
 
 /// Taking it back is refused, and changes nothing.
 async fn assert_kept(database: &Database, token_stream_id: TokenStreamId) {
-    let before = contents(&database).await;
+    let before = contents(database).await;
     assert!(!database.store.abandon_login(token_stream_id).await.unwrap());
-    assert_eq!(contents(&database).await, before);
+    assert_eq!(contents(database).await, before);
 }
 
 /// Of all tables but the record of what has happened, which is only ever added to.
