@@ -208,7 +208,8 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         self.left_behind.insert(job.lane());
     }
 
-    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is tried in a minute.
+    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is in a
+    /// minute.
     async fn canary(&mut self) -> anyhow::Result<()> {
         let Some(token_stream_id) = self.store.claim_canary().await.map_err(lost)? else { return Ok(()) };
         let published = (self.publish)(vec![Job::ExerciseToken { token_stream_id }]).await;

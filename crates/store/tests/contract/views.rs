@@ -123,7 +123,7 @@ async fn every_view_can_be_read_whole(database: Database) {
 }
 
 async fn the_health_of_a_token_says_why(database: Database) {
-    const WHY: &str = "select state, strikes, last_error_code, last_error, refused_scopes, last_event, last_event_detail, \
+    const WHY: &str = "select state, strikes, last_error_code, last_event, \
                        first_error_at is null as was_well, next_probe_at is null as needs_no_probe from token_health";
     let token_stream_id = database.login(1, "one").await;
     let event = |row: &crate::harness::Found| row["last_event"].as_str().unwrap().to_owned();
@@ -151,7 +151,7 @@ async fn the_health_of_a_token_says_why(database: Database) {
     let well = database.row(WHY).await;
     assert!(well["last_error_code"].is_null() && well.column("was_well") == true, "{well}");
     database.store.refuse_scope(&token, "a scope").await.unwrap();
-    let row = database.row(WHY).await;
-    assert_eq!(row["refused_scopes"], json!(["a scope"]));
-    assert_eq!((&row["last_event"], &row["last_event_detail"]), (&json!("scope_refused"), &json!("a scope")));
+    let told = json!({ "refused_scopes": ["a scope"], "last_event": "scope_refused", "last_event_detail": "a scope" });
+    let row = database.row("select refused_scopes, last_event, last_event_detail from token_health").await;
+    assert_eq!(row, told);
 }
