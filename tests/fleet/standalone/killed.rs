@@ -148,8 +148,8 @@ async fn without_the_token_that_works(fleet: &Fleet<'_>) -> BTreeSet<i64> {
         .collect()
 }
 
-/// All logins are refreshed once more: those that are lost, and no others, are refused, and told for what they are. More
-/// than five at once are not believed to be: so some minutes go by between them.
+/// All logins are refreshed once more: those that are lost, and no others, are refused, and told for what they are.
+/// More than five at once are not believed to be: so some minutes go by between them.
 async fn every_login_is_tried(fleet: &Fleet<'_>, lost: &BTreeSet<i64>) {
     let refused = "token_stream where state = 'suspect' and strikes = 1 and last_error_code = 'lost_answer'";
     for _ in 0..10 {
