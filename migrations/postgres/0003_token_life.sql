@@ -1,7 +1,7 @@
 -- What is remembered about a token stream, and when the fleet stops believing the provider.
 
--- What has happened to token streams; only ever added to, and kept for 90 days. A record outlives its stream, so nothing
--- refers to it. The words of `event` stand in crates/domain/src/token/event.rs; `detail` never holds a secret.
+-- What has happened to token streams; only ever added to, and kept for 90 days. A record outlives its stream, so
+-- nothing refers to it. The words of `event` stand in crates/domain/src/token/event.rs; `detail` never holds a secret.
 create table token_event (
     token_event_id  bigint generated always as identity primary key,
     token_stream_id bigint      not null,

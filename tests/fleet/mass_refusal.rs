@@ -1,5 +1,5 @@
-//! EVE SSO refuses everybody at once: it is not believed, nobody is harmed, and one login after the other is tried until it
-//! is well again.
+//! EVE SSO refuses everybody at once: it is not believed, nobody is harmed, and one login after the other is tried
+//! until it is well again.
 
 use serde_json::json;
 

@@ -1,9 +1,9 @@
 //! The life of a login: when its access token is good, which login of a character to use, what a refused refresh
 //! means and what is remembered of it.
 //!
-//! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine, [`breaker`] says
-//! when the provider is not believed, [`exercise`] keeps alive what nobody needs, [`event`] has the words for what is
-//! written down.
+//! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine, [`breaker`]
+//! says when the provider is not believed, [`exercise`] keeps alive what nobody needs, [`event`] has the words for
+//! what is written down.
 
 pub mod breaker;
 pub mod event;
@@ -37,8 +37,8 @@ pub struct Stream {
     pub health: Health,
     pub has_access_token: bool,
     pub has_refresh_token: bool,
-    /// Its last access token did not hold [`LIST_SCOPE`], or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]: no
-    /// refresh brings it back, only another login, or a change at ESI.
+    /// Its last access token did not hold [`LIST_SCOPE`], or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]:
+    /// no refresh brings it back, only another login, or a change at ESI.
     pub lacks_scope: bool,
     /// End of the access token: when the refresh was sent, plus the `expires_in` of its answer.
     pub expires_at: Option<DateTime<Utc>>,

@@ -208,8 +208,8 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         self.left_behind.insert(job.lane());
     }
 
-    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is in a
-    /// minute.
+    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is
+    /// in a minute.
     async fn canary(&mut self) -> anyhow::Result<()> {
         let Some(token_stream_id) = self.store.claim_canary().await.map_err(lost)? else { return Ok(()) };
         let published = (self.publish)(vec![Job::ExerciseToken { token_stream_id }]).await;
@@ -251,8 +251,8 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
             self.summary.queued_detail_killmails = self.store.count_due_killmails().await.map_err(lost)?;
             return Ok(());
         }
-        // Whatever was queued now would only be put off to the end of the pause, row by row: with a long backlog, all of it
-        // again and again.
+        // Whatever was queued now would only be put off to the end of the pause, row by row: with a long backlog, all
+        // of it again and again.
         if self.is_paused(&[pause::SCOPE_ESI, pause::SCOPE_BODIES]).await? {
             return Ok(());
         }

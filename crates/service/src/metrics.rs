@@ -22,8 +22,8 @@ pub const ESI_REQUESTS: &str = "killfleet_esi_requests_total";
 pub const ESI_TOKENS_REMAINING: &str = "killfleet_esi_tokens_remaining";
 /// Counter: attempts to refresh a token. Label `result`.
 pub const TOKEN_REFRESHES: &str = "killfleet_token_refreshes_total";
-/// Counter: times that all refreshes began to pause: an alarm, counted once for the fleet. Label `reason` (`mass_refusal` or
-/// `client_refused`).
+/// Counter: times that all refreshes began to pause: an alarm, counted once for the fleet. Label `reason`
+/// (`mass_refusal` or `client_refused`).
 pub const REFRESH_PAUSES: &str = "killfleet_refresh_pauses_total";
 /// Counter: access tokens that sibling services have asked for over HTTP. Label `status` (of the answer).
 pub const TOKENS_ASKED_FOR: &str = "killfleet_tokens_asked_for_total";

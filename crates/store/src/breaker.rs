@@ -1,8 +1,8 @@
 //! Whether the fleet believes EVE SSO: the mass-failure breaker, and the pause after EVE SSO has refused our client.
 //!
 //! Both stand in one row, `sso_breaker`. Whoever rules on a refusal holds its lock, in the transaction that marks the
-//! login, and counts what is committed by then: so a wave over many workers is counted one by one. It is taken after the
-//! stream's own lock and before that of the pause, by everybody.
+//! login, and counts what is committed by then: so a wave over many workers is counted one by one. It is taken after
+//! the stream's own lock and before that of the pause, by everybody.
 
 mod postgres;
 mod sqlite;
@@ -18,7 +18,8 @@ use crate::access::{Access, dialect};
 use crate::pause::{self, SCOPE_SSO};
 use crate::{Store, StoreError};
 
-/// Of an open breaker. Renewed with every canary; a fleet that has stood still for longer finds out by its next refresh.
+/// Of an open breaker. Renewed with every canary; a fleet that has stood still for longer finds out by its next
+/// refresh.
 const PAUSE: Duration = Duration::from_secs(20 * 60);
 
 /// What came of a refusal of our client.

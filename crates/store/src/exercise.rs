@@ -1,7 +1,8 @@
-//! Token streams that are refreshed for their own sake: which of them are due, and the mark that a tick has asked for them.
+//! Token streams that are refreshed for their own sake: which of them are due, and the mark that a tick has asked for
+//! them.
 //!
-//! The rule is [`domain::token::exercise`]'s. The mark stays when the refresh is done: by it the ticks know how many were
-//! asked for within the last hour. One in the future is of a clock that was wrong, and counts for nothing.
+//! The rule is [`domain::token::exercise`]'s. The mark stays when the refresh is done: by it the ticks know how many
+//! were asked for within the last hour. One in the future is of a clock that was wrong, and counts for nothing.
 
 mod postgres;
 mod sqlite;

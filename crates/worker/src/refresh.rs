@@ -32,7 +32,8 @@ pub enum Refreshed {
     /// Trouble of EVE SSO, or our own configuration: nothing is remembered against the login.
     Failed(Failure),
     /// This stream brings no token that we could use, whatever its login is worth: the new access token was not
-    /// accepted, the refresh token does not open with our keys, or its refusal is not believed. Another stream may serve.
+    /// accepted, the refresh token does not open with our keys, or its refusal is not believed. Another stream may
+    /// serve.
     Unusable(Failure),
     /// The stream is being refreshed by somebody else, or all slots for token calls are taken.
     Busy,
@@ -233,7 +234,8 @@ impl Inner {
         };
         match error.class() {
             RefusalClass::User => self.refused(claim, error.code(), failure).await,
-            // Whether all refreshes pause is for those to say who work for the fleet: a command may have other settings.
+            // Whether all refreshes pause is for those to say who work for the fleet: a command may have other
+            // settings.
             RefusalClass::Configuration | RefusalClass::Transient => {
                 warn!(token_stream.id = stream, reason = %failure, "refresh failed");
                 let reason = &failure.reason;

@@ -125,8 +125,8 @@ impl<'test> Fleet<'test> {
         self.simulator.reset_counters().await;
     }
 
-    /// Everybody has signed in long ago, and all access tokens are over: as [`Fleet::sign_everybody_in`], without a process
-    /// for each, so that there can be hundreds.
+    /// Everybody has signed in long ago, and all access tokens are over: as [`Fleet::sign_everybody_in`], without a
+    /// process for each, so that there can be hundreds.
     pub(crate) async fn everybody_signed_in_long_ago(&self) {
         let keyring = Keyring::parse(&TOKEN_KEY.to_owned().into()).unwrap();
         let url = SecretString::from(self.database.url().to_owned());

@@ -1,8 +1,8 @@
 //! When the provider is believed no more.
 //!
-//! EVE SSO has refused good tokens in masses before. So logins turn suspect only at a bounded rate, and when more of them
-//! would, it is taken to be the provider's fault: nobody is marked, nobody is refreshed, and one login a minute is tried
-//! (the canary) until one is granted. Why it is so stands in `docs/decisions/0010-breaker.md`.
+//! EVE SSO has refused good tokens in masses before. So logins turn suspect only at a bounded rate, and when more of
+//! them would, it is taken to be the provider's fault: nobody is marked, nobody is refreshed, and one login a minute
+//! is tried (the canary) until one is granted. Why it is so stands in `docs/decisions/0010-breaker.md`.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub fn suspects_max(refreshes: u64) -> u64 {
 pub enum RefusedLogin {
     /// Its last refresh was good.
     Good,
-    /// It has never been granted: it says little about the provider as long as twice as many are granted as are refused.
-    /// So an import of many logins, of which some are over, stops nobody.
+    /// It has never been granted: it says little about the provider as long as twice as many are granted as are
+    /// refused. So an import of many logins, of which some are over, stops nobody.
     New,
     /// It has strikes, or is given up: one more turns nobody suspect.
     Marked,

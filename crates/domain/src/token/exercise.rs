@@ -1,8 +1,8 @@
 //! Keeping logins alive that nobody needs just now, and probing those that were refused.
 //!
-//! EVE SSO forgets a refresh token that was not used for about 30 days. So every stream is refreshed before 20 days have
-//! gone by, whether its character needs it or not: each at a moment of its own, spread over four days, and never more at
-//! once than a small part of the fleet in an hour.
+//! EVE SSO forgets a refresh token that was not used for about 30 days. So every stream is refreshed before 20 days
+//! have gone by, whether its character needs it or not: each at a moment of its own, spread over four days, and never
+//! more at once than a small part of the fleet in an hour.
 
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ const PER_HOUR_MIN: u64 = 12;
 /// All streams of a fleet could be exercised within so many hours, which is half of the time that they are spread over.
 const HOURS_FOR_ALL: u64 = 48;
 
-/// Whether a stream is to be refreshed for its own sake: it has not been for long, or it was refused and its probe is due.
+/// Whether a stream is to be refreshed for its own sake: it has not been for long, or it was refused and its probe is
+/// due.
 #[must_use]
 pub fn is_due(
     token_stream_id: TokenStreamId,
@@ -48,8 +49,8 @@ fn before_the_last_moment(token_stream_id: TokenStreamId) -> TimeDelta {
     TimeDelta::seconds(i64::try_from((part * spread_seconds) >> 32).unwrap_or_default())
 }
 
-/// How many a tick may ask for, of a fleet with so many streams, when so many were asked for within the last hour and the
-/// last of them so long ago.
+/// How many a tick may ask for, of a fleet with so many streams, when so many were asked for within the last hour and
+/// the last of them so long ago.
 #[must_use]
 pub fn room(streams: u64, within_the_hour: u64, since_the_last: Option<Duration>) -> u64 {
     let per_hour = PER_HOUR_MIN.max(streams.div_ceil(HOURS_FOR_ALL));

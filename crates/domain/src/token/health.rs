@@ -157,7 +157,8 @@ mod tests {
         }
     }
 
-    /// What a refresh comes to, for the login. Trouble of the provider, and a refusal that is not believed, change nothing.
+    /// What a refresh comes to, for the login. Trouble of the provider, and a refusal that is not believed, change
+    /// nothing.
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Refresh {
         Granted,

@@ -17,8 +17,8 @@ pub enum RefusalClass {
     Transient,
 }
 
-/// How long all refreshes pause after EVE SSO has refused our client for so many times in a row: a setting is mended by a
-/// person, and the first refresh after that ends it.
+/// How long all refreshes pause after EVE SSO has refused our client for so many times in a row: a setting is mended
+/// by a person, and the first refresh after that ends it.
 #[must_use]
 pub fn configuration_pause(refusals: u32) -> Duration {
     const FIRST_SECONDS: u64 = 30;

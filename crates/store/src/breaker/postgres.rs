@@ -82,7 +82,8 @@ pub(super) async fn set_canary(connection: &mut PgConnection, token_stream_id: i
 
 pub(super) async fn is_canary(connection: &mut PgConnection, token_stream_id: TokenStreamId) -> Result<bool> {
     sqlx::query_scalar!(
-        r#"select exists (select from sso_breaker where opened_at is not null and canary_stream_id = $1) as "is_canary!""#,
+        r#"select exists (select from sso_breaker
+                          where opened_at is not null and canary_stream_id = $1) as "is_canary!""#,
         token_stream_id.get()
     )
     .fetch_one(connection)
@@ -98,7 +99,8 @@ pub(super) async fn count_canary(connection: &mut PgConnection) -> Result<()> {
 
 pub(super) async fn close_for(connection: &mut PgConnection, token_stream_id: TokenStreamId) -> Result<bool> {
     let closed = sqlx::query!(
-        r#"update sso_breaker set opened_at = null, closed_at = clock_timestamp(), reason = null, canary_stream_id = null
+        r#"update sso_breaker set opened_at = null, closed_at = clock_timestamp(), reason = null,
+                                  canary_stream_id = null
            where opened_at is not null and canary_stream_id = $1"#,
         token_stream_id.get()
     );

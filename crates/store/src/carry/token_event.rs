@@ -1,7 +1,7 @@
 //! History: what has happened to token streams, also to those that are gone.
 //!
-//! A record outlives its stream, so the destination may have some of its own although it has no stream: nothing refers to
-//! the ids, and they are not kept, but their order is.
+//! A record outlives its stream, so the destination may have some of its own although it has no stream: nothing refers
+//! to the ids, and they are not kept, but their order is.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -9,10 +9,14 @@ use crate::lease;
 pub(super) async fn asked(connection: &mut PgConnection, within: Duration) -> Result<Asked> {
     sqlx::query_as!(
         Asked,
-        r#"select count(*) filter (where state in ('active', 'suspect') and refresh_token_sealed is not null) as "streams!",
+        r#"select count(*) filter (where state in ('active', 'suspect')
+                                     and refresh_token_sealed is not null) as "streams!",
                   count(*) filter (where exercise_hinted_at > now() - make_interval(secs => $1)
-                                     and exercise_hinted_at <= now() + make_interval(secs => $1)) as "within_the_hour!",
-                  max(exercise_hinted_at) filter (where exercise_hinted_at <= now() + make_interval(secs => $1)) as last_at, now() as "now!"
+                                     and exercise_hinted_at <= now() + make_interval(secs => $1))
+                      as "within_the_hour!",
+                  max(exercise_hinted_at) filter (where exercise_hinted_at <= now() + make_interval(secs => $1))
+                      as last_at,
+                  now() as "now!"
            from token_stream"#,
         lease::seconds(within)
     )

@@ -11,7 +11,8 @@ pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]
         r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
                   last_refreshed_at is not null and $2 <> all (granted_scopes)
-                  or $2 = any (refused_scopes) and scope_refused_at > now() - make_interval(secs => $3) as "lacks_scope!",
+                  or $2 = any (refused_scopes)
+                     and scope_refused_at > now() - make_interval(secs => $3) as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = any($1)"#,
         character_ids,
@@ -106,7 +107,8 @@ pub(super) async fn record_unopenable(
 ) -> Result<()> {
     sqlx::query!(
         r#"update token_stream set last_error_code = 'unopenable',
-               first_error_at = case when last_error_code = 'unopenable' then coalesce(first_error_at, now()) else now() end,
+               first_error_at = case when last_error_code = 'unopenable' then coalesce(first_error_at, now())
+                                     else now() end,
                last_error = $2, last_error_at = now()
            where token_stream_id = $1"#,
         token_stream_id.get(),

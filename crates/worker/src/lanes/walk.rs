@@ -117,8 +117,9 @@ enum Asked {
     Cut(Cut),
 }
 
-/// One page. A token that ESI does not take is discarded, and another is tried once; a stream whose scope it refuses is
-/// left alone for a day, and the next one is tried. Of a page that nobody has promised every 404 tells that there is none.
+/// One page. A token that ESI does not take is discarded, and another is tried once; a stream whose scope it refuses
+/// is left alone for a day, and the next one is tried. Of a page that nobody has promised every 404 tells that there
+/// is none.
 async fn ask(
     worker: &Worker,
     claim: &ListClaim,

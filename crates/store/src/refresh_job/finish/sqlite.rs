@@ -42,7 +42,8 @@ pub(super) async fn save_granted(
         "update token_stream
          set access_token_sealed = ?3, expires_at = ?4, owner_hash = coalesce(?5, owner_hash),
              granted_scopes = ?6, state = ?7, strikes = 0, first_refused_at = null, next_probe_at = null,
-             last_error_code = null, last_error = null, last_error_at = null, first_error_at = null, last_refreshed_at = ?9,
+             last_error_code = null, last_error = null, last_error_at = null, first_error_at = null,
+             last_refreshed_at = ?9,
              lease_until = iif(lease_until > ?9, lease_until, null)
          where token_stream_id = ?1 and refresh_token_version = ?2
            and (fence = ?8 or expires_at is null or expires_at < ?4)",
