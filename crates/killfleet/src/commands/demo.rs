@@ -26,12 +26,12 @@ pub(crate) struct Arguments {
 const WHAT_NEXT: &str = "
 That was the whole fleet in one process, with its database in a file that is gone again. For your own pilots:
 
-  1. register an application with the scope esi-killmails.read_killmails.v1 at
-     https://developers.eveonline.com/applications
+  1. register an application at https://developers.eveonline.com/applications with the scope
+     esi-killmails.read_killmails.v1 and the callback http://127.0.0.1:8721/callback
   2. export KILLFLEET_CLIENT_ID=… KILLFLEET_CLIENT_SECRET=… KILLFLEET_CONTACT=you@example.com
      export KILLFLEET_TOKEN_KEY=\"2026:$(openssl rand -base64 32)\"     # and keep a copy of it
   3. killfleet migrate
-  4. killfleet character add --character-id ID --name NAME < refresh-token
+  4. killfleet login
   5. killfleet standalone
 
 `killfleet standalone --help` has the details, README.md the rest.";
