@@ -110,8 +110,12 @@ async fn answered(callbacks: &mut Callbacks, sign_in: &SignIn) -> (Callback, Res
 /// Best effort: the address was printed, for a machine that has no browser or opens it in another way.
 fn open_browser(url: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let started =
-        Command::new(opener).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut command = Command::new(opener);
+    // A browser lives for days: our keys are none of its business.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"KILLFLEET_")) {
+        command.env_remove(name);
+    }
+    let started = command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     if let Err(error) = started {
         tracing::debug!(%error, opener, "no browser was opened");
     }

@@ -33,15 +33,15 @@ pub(super) async fn candidates(
     sqlx::query_as!(
         Unused,
         r#"select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                  coalesce(last_refreshed_at, created_at) as "unused_since!", now() as "now!"
+                  coalesce(last_refreshed_at, created_at - interval '15 days') as "unused_since!", now() as "now!"
            from token_stream
            where refresh_token_sealed is not null
              and (lease_until is null or lease_until <= now())
              and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2)
                   or exercise_hinted_at > now() + make_interval(secs => $2))
-             and (state = 'active' and coalesce(last_refreshed_at, created_at) <= now() - make_interval(secs => $1)
+             and (state = 'active' and coalesce(last_refreshed_at, created_at - interval '15 days') <= now() - make_interval(secs => $1)
                   or state = 'suspect' and next_probe_at <= now())
-           order by state desc, coalesce(last_refreshed_at, created_at), token_stream_id
+           order by state desc, coalesce(last_refreshed_at, created_at - interval '15 days'), token_stream_id
            limit $3"#,
         lease::seconds(unused_for),
         lease::seconds(again_after),
@@ -80,7 +80,7 @@ pub(super) async fn one(connection: &mut PgConnection, token_stream_id: TokenStr
     sqlx::query_as!(
         Unused,
         r#"select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                  coalesce(last_refreshed_at, created_at) as "unused_since!", now() as "now!"
+                  coalesce(last_refreshed_at, created_at - interval '15 days') as "unused_since!", now() as "now!"
            from token_stream where token_stream_id = $1"#,
         token_stream_id.get()
     )

@@ -30,14 +30,14 @@ pub(super) async fn candidates(
 ) -> Result<Vec<Unused>> {
     sqlx::query_as(
         "select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                coalesce(last_refreshed_at, created_at) as unused_since, ?4 as now
+                coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) as unused_since, ?4 as now
          from token_stream
          where refresh_token_sealed is not null
            and (lease_until is null or lease_until <= ?4)
            and (exercise_hinted_at is null or exercise_hinted_at <= ?2 or exercise_hinted_at > ?5)
-           and (state = 'active' and coalesce(last_refreshed_at, created_at) <= ?1
+           and (state = 'active' and coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) <= ?1
                 or state = 'suspect' and next_probe_at <= ?4)
-         order by state desc, coalesce(last_refreshed_at, created_at), token_stream_id
+         order by state desc, coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')), token_stream_id
          limit ?3",
     )
     .bind(earlier(unused_for))
@@ -78,7 +78,7 @@ pub(super) async fn unmark(connection: &mut SqliteConnection, ids: &[i64]) -> Re
 pub(super) async fn one(connection: &mut SqliteConnection, token_stream_id: TokenStreamId) -> Result<Option<Unused>> {
     sqlx::query_as(
         "select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                coalesce(last_refreshed_at, created_at) as unused_since, ?2 as now
+                coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) as unused_since, ?2 as now
          from token_stream where token_stream_id = ?1",
     )
     .bind(token_stream_id.get())

@@ -51,8 +51,9 @@ impl Store {
             LoginStart::Added(added) => added,
             LoginStart::AlreadyStored(stored) => return Ok(Imported::AlreadyStored(stored)),
         };
-        let others = dialect!(transaction, other_streams_in_use(*character_id, added))?;
-        // Leaving without a commit takes back what was added.
+        let others = dialect!(transaction, other_streams(*character_id, added))?;
+        // Also of a stream that is given up: it may be this very token that was replaced there, and a provider may end all
+        // logins of who brings a used one. Leaving without a commit takes back what was added.
         if let Some(other) = others.iter().find(|other| other.refresh_token_version > 0) {
             return TokenStreamId::parse(other.token_stream_id)
                 .map(Imported::MayBeReplaced)
@@ -62,7 +63,7 @@ impl Store {
             let sealed = keyring.seal(added, TokenColumn::Access, granted.access_token);
             dialect!(transaction, set_access_token(added, granted, &sealed))?;
         }
-        if others.is_empty() {
+        if !others.iter().any(|other| other.is_in_use) {
             dialect!(transaction, make_due_in(*character_id, due_in))?;
         }
         if !is_trial {
@@ -76,4 +77,5 @@ impl Store {
 pub(super) struct OtherStream {
     pub(super) token_stream_id: i64,
     pub(super) refresh_token_version: i64,
+    pub(super) is_in_use: bool,
 }

@@ -74,7 +74,8 @@ pub(super) async fn set_access_token(
         r#"update token_stream
            set access_token_sealed = $2, expires_at = $3, owner_hash = coalesce($4, owner_hash), granted_scopes = $5,
                state = 'active', strikes = 0, first_refused_at = null, next_probe_at = null,
-               last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = now(),
+               last_error_code = null, last_error = null, last_error_at = null, first_error_at = null, last_refreshed_at = now(),
+               refused_scopes = '{}', scope_refused_at = null,
                lease_until = case when lease_until > now() then lease_until end
            where token_stream_id = $1"#,
         token_stream_id.get(),
@@ -118,16 +119,16 @@ pub(super) async fn make_due_in(
     .map(|_| ())
 }
 
-pub(super) async fn other_streams_in_use(
+pub(super) async fn other_streams(
     connection: &mut PgConnection,
     character_id: CharacterId,
     token_stream_id: TokenStreamId,
 ) -> Result<Vec<OtherStream>> {
     sqlx::query_as!(
         OtherStream,
-        r#"select token_stream_id, refresh_token_version from token_stream
-           where character_id = $1 and token_stream_id <> $2 and state in ('active', 'suspect')
-             and refresh_token_sealed is not null"#,
+        r#"select token_stream_id, refresh_token_version, state in ('active', 'suspect') as "is_in_use!"
+           from token_stream
+           where character_id = $1 and token_stream_id <> $2 and refresh_token_sealed is not null"#,
         character_id.get(),
         token_stream_id.get()
     )

@@ -65,7 +65,8 @@ pub(super) async fn set_access_token(
         "update token_stream
          set access_token_sealed = ?2, expires_at = ?3, owner_hash = coalesce(?4, owner_hash), granted_scopes = ?5,
              state = 'active', strikes = 0, first_refused_at = null, next_probe_at = null,
-             last_error_code = null, last_error = null, last_error_at = null, last_refreshed_at = ?6,
+             last_error_code = null, last_error = null, last_error_at = null, first_error_at = null, last_refreshed_at = ?6,
+             refused_scopes = '[]', scope_refused_at = null,
              lease_until = iif(lease_until > ?6, lease_until, null)
          where token_stream_id = ?1",
     )
@@ -107,15 +108,15 @@ pub(super) async fn make_due_in(
         .map(|_| ())
 }
 
-pub(super) async fn other_streams_in_use(
+pub(super) async fn other_streams(
     connection: &mut SqliteConnection,
     character_id: CharacterId,
     token_stream_id: TokenStreamId,
 ) -> Result<Vec<OtherStream>> {
     sqlx::query_as(
-        "select token_stream_id, refresh_token_version from token_stream
-         where character_id = ?1 and token_stream_id <> ?2 and state in ('active', 'suspect')
-           and refresh_token_sealed is not null",
+        "select token_stream_id, refresh_token_version, state in ('active', 'suspect') as is_in_use
+         from token_stream
+         where character_id = ?1 and token_stream_id <> ?2 and refresh_token_sealed is not null",
     )
     .bind(character_id.get())
     .bind(token_stream_id.get())

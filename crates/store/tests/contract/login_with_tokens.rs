@@ -14,6 +14,7 @@ contract![
     another_login_is_left_as_it_was,
     a_refresh_token_that_is_given_again_makes_its_stream_as_good_as_new,
     a_refresh_that_is_under_way_keeps_its_lease,
+    a_refusal_that_comes_after_it_is_not_held_against_it,
 ];
 
 const PILOT: i64 = 90_000_001;
@@ -88,4 +89,14 @@ async fn a_refresh_that_is_under_way_keeps_its_lease(database: Database) {
     assert!(database.store.save_rotated(&database.keyring, &mut claim, &secret("rotated")).await.unwrap());
     assert!(database.grant(&claim, "of-the-refresh", 1199).await.is_some());
     database.assert_access_token(first, Some("of-the-refresh")).await;
+}
+
+async fn a_refusal_that_comes_after_it_is_not_held_against_it(database: Database) {
+    let stream = database.login(PILOT, "the same").await;
+    let claim = database.refresh(stream).await;
+    assert_eq!(sign_in(&database, "the same", "access").await, LoginStart::AlreadyStored(stream));
+    database.refused(&claim).await;
+    let row = database.row("select state, strikes, last_error_code from token_stream").await;
+    assert_eq!(row, json!({ "state": "active", "strikes": 0, "last_error_code": null }));
+    database.assert_access_token(stream, Some("access")).await;
 }

@@ -69,6 +69,14 @@ pub(crate) async fn exercise_token(
             }
             Refreshed::Busy if started.elapsed() < LOOK_FOR => {
                 let _ = delivery.stop.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
+                // Whoever has it may have been refused just now: then trying it again would be a second strike.
+                let is_still_due = match is_canary {
+                    true => worker.store().is_canary(token_stream_id).await?,
+                    false => worker.store().is_exercise_due(token_stream_id).await?,
+                };
+                if !is_still_due {
+                    break Verdict::skipped("somebody else has tried the stream meanwhile");
+                }
             }
             Refreshed::Busy => {
                 break Verdict::skipped("this token stream, or all slots for token calls, are in other hands");

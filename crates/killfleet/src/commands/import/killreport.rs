@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::bail;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use domain::{CharacterId, Failure};
 use esi::{Identity, IdentityError, SignatureCheck};
@@ -156,10 +156,14 @@ impl<'a> Import<'a> {
         if identity.character_id != character_id {
             return Err(format!("its access_token belongs to character {}", identity.character_id));
         }
-        let expires_at = user.expires_at.filter(|expires_at| *expires_at > now);
+        // The row may say anything; its token was checked, and none lives longer.
+        let expires_at = user.expires_at.filter(|at| *at > now).map(|at| at.min(now + LONGEST_LIFE));
         Ok((character_id, expires_at.map(|expires_at| (access_token, expires_at, identity))))
     }
 }
+
+/// Of an access token of EVE SSO.
+const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(20);
 
 fn character_id(user: &KillReportUser) -> Result<CharacterId, String> {
     let id = user.character_id.as_deref().ok_or("it has no character_id")?;

@@ -1,12 +1,13 @@
 //! From the code to a stored login: exchange it, see whose the tokens are, store both at once.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use chrono::{DateTime, Utc};
 use domain::token::LIST_SCOPE;
 use domain::{CharacterId, FailureClass};
-use esi::{AccessGrant, Grant, SignIn, SignatureCheck};
+use esi::{AccessGrant, Grant, Identity, IdentityError, SignIn, SignatureCheck, Sso};
 use secrecy::SecretString;
 use service::classed;
 use store::login::LoginStart;
@@ -59,7 +60,7 @@ pub(super) async fn finish(refresher: &Refresher, sign_in: &SignIn, code: &Secre
         );
     };
     let AccessGrant { access_token, expires_in } = access.map_err(|why| anyhow!(why)).context(nothing_stored)?;
-    let identity = sso.identify(&access_token, sent_at).await.context(nothing_stored)?;
+    let identity = identify(sso, &access_token, sent_at).await.context(nothing_stored)?;
     if let SignatureCheck::NotChecked { why } = &identity.signature {
         tracing::warn!(why, "the token's signature could not be checked");
     }
@@ -82,6 +83,25 @@ pub(super) async fn finish(refresher: &Refresher, sign_in: &SignIn, code: &Secre
     Ok(SignedIn { character_id, character_name, start })
 }
 
+/// More than the time for which a set of keys is believed to be the newest.
+const IDENTIFY_AGAIN: Duration = Duration::from_secs(61);
+const IDENTIFY_TRIES: u32 = 4;
+
+/// While EVE SSO changes its keys, a key may be published some minutes after it is used. The code is used up by now, and
+/// an earlier login may have ended with it.
+async fn identify(sso: &Sso, access_token: &SecretString, sent_at: DateTime<Utc>) -> Result<Identity, IdentityError> {
+    for _ in 1..IDENTIFY_TRIES {
+        match sso.identify(access_token, sent_at).await {
+            Err(IdentityError::UnknownKey) => {
+                tracing::warn!("EVE SSO does not publish the key of this token yet: it is asked again in a minute");
+                tokio::time::sleep(IDENTIFY_AGAIN).await;
+            }
+            identity => return identity,
+        }
+    }
+    sso.identify(access_token, sent_at).await
+}
+
 /// What nobody else has.
 struct NewLogin<'a> {
     character_id: CharacterId,
@@ -90,20 +110,22 @@ struct NewLogin<'a> {
     granted: Granted<'a>,
 }
 
-const SAVE_AGAIN: Duration = Duration::from_millis(500);
-const SAVE_FOR: Duration = Duration::from_secs(60);
+const SAVE_AGAIN: Duration = Duration::from_secs(2);
 
 impl NewLogin<'_> {
-    /// A database that restarts is waited for: the tokens would be lost with this process, and a login with another set of
-    /// scopes may have ended the earlier ones of its character.
+    /// A database that is away is waited for, however long, and one that must be mended by a person too: the tokens would be
+    /// lost with this process, and a login with another set of scopes may have ended the earlier ones of its character.
     async fn save(&self, store: &Store, keyring: &Keyring) -> anyhow::Result<LoginStart> {
-        let started = Instant::now();
         loop {
             let Self { character_id, character_name, refresh_token, granted } = self;
             match store.store_login(keyring, *character_id, character_name, refresh_token, granted).await {
                 Ok(start) => return Ok(start),
-                Err(error) if error.class() == FailureClass::Transient && started.elapsed() < SAVE_FOR => {
-                    tracing::warn!(reason = %error.failure(), "the login is not stored yet");
+                Err(error) if matches!(error.class(), FailureClass::Transient | FailureClass::Configuration) => {
+                    let reason = error.failure().reason;
+                    tracing::error!(
+                        reason,
+                        "the login is not stored yet: leave this running, nobody else has its tokens"
+                    );
                     tokio::time::sleep(SAVE_AGAIN).await;
                 }
                 Err(error) => return Err(from_store(error).context("the login could not be stored")),

@@ -55,14 +55,17 @@ pub(super) async fn save_granted(
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Whether what was refused is what stands in the row, which stays so until the end of the transaction.
+/// Whether what was refused is what stands in the row, which stays so until the end of the transaction. It is not, either,
+/// when the pilot has signed in meanwhile and has got the same refresh token.
 pub(super) async fn lock_if_ours(connection: &mut PgConnection, claim: &RefreshClaim) -> Result<bool> {
     let ours = sqlx::query!(
         r#"select token_stream_id from token_stream
-           where token_stream_id = $1 and refresh_token_version = $2 and fence = $3 for update"#,
+           where token_stream_id = $1 and refresh_token_version = $2 and fence = $3
+             and (last_refreshed_at is null or last_refreshed_at <= $4) for update"#,
         claim.token_stream_id.get(),
         claim.refresh_token_version,
-        claim.fence
+        claim.fence,
+        claim.claimed_at
     );
     Ok(ours.fetch_optional(connection).await?.is_some())
 }
@@ -79,7 +82,8 @@ pub(super) async fn save_refused(
            set state = $3, strikes = $4, first_refused_at = $5, next_probe_at = $6,
                first_error_at = case when last_error_code = $7 then coalesce(first_error_at, now()) else now() end,
                last_error_code = $7, last_error = $8, last_error_at = now()
-           where token_stream_id = $1 and refresh_token_version = $2 and fence = $9"#,
+           where token_stream_id = $1 and refresh_token_version = $2 and fence = $9
+             and (last_refreshed_at is null or last_refreshed_at <= $10)"#,
         claim.token_stream_id.get(),
         claim.refresh_token_version,
         health.state.name(),
@@ -88,7 +92,8 @@ pub(super) async fn save_refused(
         health.next_probe_at,
         error_code,
         error,
-        claim.fence
+        claim.fence,
+        claim.claimed_at
     );
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }

@@ -64,11 +64,13 @@ pub(super) async fn save_granted(
 pub(super) async fn lock_if_ours(connection: &mut SqliteConnection, claim: &RefreshClaim) -> Result<bool> {
     sqlx::query_scalar(
         "select exists (select 1 from token_stream
-                        where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?3)",
+                        where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?3
+                          and (last_refreshed_at is null or last_refreshed_at <= ?4))",
     )
     .bind(claim.token_stream_id.get())
     .bind(claim.refresh_token_version)
     .bind(claim.fence)
+    .bind(text(claim.claimed_at))
     .fetch_one(connection)
     .await
 }
@@ -85,7 +87,8 @@ pub(super) async fn save_refused(
          set state = ?3, strikes = ?4, first_refused_at = ?5, next_probe_at = ?6,
              first_error_at = iif(last_error_code = ?7, coalesce(first_error_at, ?10), ?10),
              last_error_code = ?7, last_error = ?8, last_error_at = ?10
-         where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?9",
+         where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?9
+           and (last_refreshed_at is null or last_refreshed_at <= ?11)",
     )
     .bind(claim.token_stream_id.get())
     .bind(claim.refresh_token_version)
@@ -96,7 +99,8 @@ pub(super) async fn save_refused(
     .bind(error_code)
     .bind(error)
     .bind(claim.fence)
-    .bind(now_text());
+    .bind(now_text())
+    .bind(text(claim.claimed_at));
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
