@@ -4,11 +4,13 @@
 //! process its own.
 
 mod arguments;
+mod readiness;
 mod report;
 mod room;
 mod tick;
 
 pub use arguments::{DueArgs, parse_interval, spread};
+pub use readiness::database_readiness;
 pub use report::{Report, print};
 pub use room::Room;
 pub use tick::{PublishedJobs, Scheduler, TickOptions, Ticked};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use broker::{BrokerSettings, Publisher, QueuePrefix};
 use clap::Parser;
 use domain::plan::TickSummary;
-use scheduler::{DueArgs, Room, Scheduler, TickOptions, Ticked, parse_interval, spread};
-use service::health::{self, Check};
+use scheduler::{DueArgs, Room, Scheduler, TickOptions, Ticked, database_readiness, parse_interval, spread};
+use service::health;
 use service::settings::{
     BrokerArgs, DatabaseArgs, ListenArgs, LogArgs, LogFormat, SettingError, TokenRulesArgs, names,
 };
@@ -69,7 +69,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let options = TickOptions { filter: arguments.due.filter(&store).await?, dry_run: arguments.dry_run };
 
     let _listener = match listen {
-        Some(address) => Some(health::listen(address, readiness(&store), stop.token()).await?),
+        Some(address) => Some(health::listen(address, database_readiness(&store), stop.token()).await?),
         None => None,
     };
     let ticked = match arguments.every {
@@ -119,18 +119,5 @@ async fn repeat(
             () = stopped.cancelled() => {}
             () = tokio::time::sleep(spread(every)) => {}
         }
-    }
-}
-
-fn readiness(
-    store: &Store,
-) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Vec<Check>> + Send>> + Clone + Send + Sync + 'static {
-    let store = store.clone();
-    move || {
-        let store = store.clone();
-        Box::pin(async move {
-            let database = store.now().await.map(|_| ()).map_err(|error| error.failure().reason);
-            vec![Check { name: "database", result: database }]
-        })
     }
 }

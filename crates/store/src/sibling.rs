@@ -25,14 +25,6 @@ pub struct TokenToIssue {
 }
 
 impl Store {
-    /// Whether a character is known, with or without a login.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn knows_character(&self, character_id: CharacterId) -> Result<bool, StoreError> {
-        dialect!(self.read("looking for a character").await?, knows_character(character_id))
-    }
-
     /// As [`Store::streams_of`], but what a stream may lack are these scopes; one that ESI has refused is lacking.
     ///
     /// # Errors

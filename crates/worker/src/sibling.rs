@@ -82,7 +82,7 @@ impl Worker {
 
     async fn find_token(&self, request: &TokenRequest, stop: &CancellationToken) -> Result<TokenToIssue, NotIssued> {
         let TokenRequest { character_id, scopes, .. } = request;
-        if !self.store().knows_character(*character_id).await? {
+        if !self.store().has_character(*character_id).await? {
             return Err(NotIssued::UnknownCharacter(*character_id));
         }
         for _ in 0..SEARCHES_MAX {

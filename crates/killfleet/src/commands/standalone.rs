@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use esi::Esi;
-use scheduler::{DueArgs, parse_interval};
+use scheduler::{DueArgs, database_readiness, parse_interval};
 use secrecy::SecretString;
-use service::health::{self, Check};
+use service::health;
 use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TokenApiArgs, parse_duration};
 use service::{Exit, Stop, classed};
 use store::Store;
@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let _listener = match listen {
         Some(address) => {
             let routes = token_api::routes(&worker, token_api, &stop.token());
-            Some(health::listen_with(address, readiness(&store), routes, stop.token()).await?)
+            Some(health::listen_with(address, database_readiness(&store), routes, stop.token()).await?)
         }
         None => {
             token_api::warn_if_nowhere(token_api.as_ref());
@@ -107,17 +107,4 @@ async fn open(url: &SecretString, connections: u32) -> anyhow::Result<Store> {
     }
     refuse_moved(&store).await?;
     Ok(store)
-}
-
-fn readiness(
-    store: &Store,
-) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Vec<Check>> + Send>> + Clone + Send + Sync + 'static {
-    let store = store.clone();
-    move || {
-        let store = store.clone();
-        Box::pin(async move {
-            let database = store.now().await.map(|_| ()).map_err(|error| error.failure().reason);
-            vec![Check { name: "database", result: database }]
-        })
-    }
 }

@@ -4,15 +4,6 @@ use sqlx::{PgConnection, Result};
 use super::TokenRow;
 use crate::token_stream::StreamRow;
 
-pub(super) async fn knows_character(connection: &mut PgConnection, character_id: CharacterId) -> Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from character where character_id = $1) as "is_known!""#,
-        character_id.get()
-    )
-    .fetch_one(connection)
-    .await
-}
-
 pub(super) async fn streams_with_scopes(
     connection: &mut PgConnection,
     character_id: CharacterId,

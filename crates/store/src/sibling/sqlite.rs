@@ -6,13 +6,6 @@ use sqlx_sqlite::SqliteConnection;
 use super::TokenRow;
 use crate::token_stream::StreamRow;
 
-pub(super) async fn knows_character(connection: &mut SqliteConnection, character_id: CharacterId) -> Result<bool> {
-    sqlx::query_scalar("select exists (select 1 from character where character_id = ?1)")
-        .bind(character_id.get())
-        .fetch_one(connection)
-        .await
-}
-
 pub(super) async fn streams_with_scopes(
     connection: &mut SqliteConnection,
     character_id: CharacterId,

@@ -42,7 +42,7 @@ async fn a_character_is_known_with_and_without_a_login(database: Database) {
     database.character(1).await;
     database.login(2, "token").await;
     for (id, expected) in [(1, true), (2, true), (3, false)] {
-        assert_eq!(database.store.knows_character(character(id)).await.unwrap(), expected, "{id}");
+        assert_eq!(database.store.has_character(character(id)).await.unwrap(), expected, "{id}");
     }
 }
 
