@@ -5,7 +5,7 @@
 //! | `<prefix>.v1.parked` | what could not be read, made a handler panic, or was delivered too often | never | stays |
 //! | `<prefix>.v1.list` | `SyncList` | 100,000: further messages are refused | goes to `parked` |
 //! | `<prefix>.v1.detail` | `FetchDetails` | the same | the same |
-//! | `<prefix>.v1.refresh` | `RefreshToken`, `ExerciseToken` | the same | the same |
+//! | `<prefix>.v1.refresh` | `RefreshToken`, `ExerciseToken`, `LookAtToken` | the same | the same |
 //!
 //! All are durable quorum queues on the default exchange. Arguments of a queue that exists cannot be changed: another
 //! set of arguments needs another version in the name.

@@ -1,4 +1,4 @@
-//! What the fleet does: four kinds of job, the lanes they travel in, and the message that carries them.
+//! What the fleet does: five kinds of job, the lanes they travel in, and the message that carries them.
 //!
 //! A message is a hint with ids in it, never a token and never a name: the database row is the truth, so a message
 //! that is lost, repeated or late does no harm.
@@ -73,6 +73,8 @@ pub enum Job {
     RefreshToken { token_stream_id: TokenStreamId, then: SyncList },
     /// Renew a token stream for its own sake: it was not used for long, its probe is due, or all others wait for it.
     ExerciseToken { token_stream_id: TokenStreamId },
+    /// Ask whether a login that nobody has used for an hour still stands.
+    LookAtToken { token_stream_id: TokenStreamId },
 }
 
 impl Job {
@@ -81,7 +83,7 @@ impl Job {
         match self {
             Self::SyncList(_) => Lane::List,
             Self::FetchDetails { .. } => Lane::Detail,
-            Self::RefreshToken { .. } | Self::ExerciseToken { .. } => Lane::Refresh,
+            Self::RefreshToken { .. } | Self::ExerciseToken { .. } | Self::LookAtToken { .. } => Lane::Refresh,
         }
     }
 
@@ -93,6 +95,7 @@ impl Job {
             Self::FetchDetails { .. } => "fetch_details",
             Self::RefreshToken { .. } => "refresh_token",
             Self::ExerciseToken { .. } => "exercise_token",
+            Self::LookAtToken { .. } => "look_at_token",
         }
     }
 

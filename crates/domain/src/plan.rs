@@ -45,6 +45,8 @@ pub struct TickSummary {
     pub queued_refresh: u64,
     /// Token streams that are refreshed for their own sake.
     pub queued_exercise: u64,
+    /// Token streams of which it is asked whether they still stand.
+    pub queued_look: u64,
     /// Killmail bodies that were wanted, due and in nobody's hands.
     pub queued_detail_killmails: u64,
     /// Characters that were due but could not be queued, by reason.

@@ -2,14 +2,16 @@
 //! means and what is remembered of it.
 //!
 //! [`choose`] picks, [`refusal`] reads the answer of the token endpoint, [`health`] is the state machine, [`breaker`]
-//! says when the provider is not believed, [`exercise`] keeps alive what nobody needs, [`event`] has the words for
-//! what is written down.
+//! says when the provider is not believed, [`exercise`] keeps alive what nobody needs, [`look`] finds what was
+//! revoked meanwhile, [`event`] has the words for what is written down.
 
 pub mod breaker;
 pub mod event;
 pub mod exercise;
 pub mod health;
+pub mod look;
 pub mod refusal;
+mod spread;
 
 use std::time::Duration;
 

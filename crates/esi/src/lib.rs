@@ -28,4 +28,5 @@ pub use sso::grant::{AccessGrant, Grant};
 pub use sso::identity::{Identity, IdentityError, SignatureCheck};
 pub use sso::refresh_error::{RefreshError, Trouble};
 pub use sso::sign_in::{CallbackError, CodeError, SignIn, SignInRequest};
+pub use sso::validate::{ValidateError, Validity};
 pub use sso::{Sso, SsoSettings};

@@ -11,6 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod refresh_error;
 pub(crate) mod sign_in;
+pub(crate) mod validate;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +27,7 @@ use identity::{Identity, IdentityError};
 use keys::KeyCache;
 use refresh_error::{RefreshError, Trouble};
 use sign_in::{CodeError, SignIn, SignInRequest};
+use validate::{ValidateError, Validity};
 
 /// Where EVE SSO is, and who we are to it.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct SsoSettings {
     pub jwks_url: Option<Url>,
     /// Instead of its `authorization_endpoint`.
     pub authorize_url: Option<Url>,
+    /// Where it can be asked whether an access token still stands. EVE SSO has no such place.
+    pub validate_url: Option<Url>,
     pub client_id: String,
     pub client_auth: ClientAuth,
 }
@@ -50,6 +54,7 @@ pub struct Sso {
     client_auth: ClientAuth,
     discovery: Discovery,
     keys: KeyCache,
+    validate_url: Option<Url>,
 }
 
 impl Sso {
@@ -58,7 +63,8 @@ impl Sso {
     /// # Errors
     /// [`BuildError::Address`] for an address that no secret should be sent to, [`BuildError::ClientId`].
     pub fn build(http: Http, settings: SsoSettings) -> Result<Self, BuildError> {
-        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth } = settings;
+        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, validate_url, client_id, client_auth } =
+            settings;
         let sso_url = address::configured("the EVE SSO address", sso_url)?;
         let overriding = |what, url: Option<Url>| url.map(|url| address::configured(what, url)).transpose();
         let overrides = Overrides {
@@ -66,12 +72,13 @@ impl Sso {
             jwks: overriding("the key set address", jwks_url)?,
             authorize: overriding("the authorize address", authorize_url)?,
         };
+        let validate_url = overriding("the validate address", validate_url)?;
         // A colon ends the user name of Basic authentication.
         if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
             return Err(BuildError::ClientId);
         }
         let discovery = Discovery::of(&sso_url, overrides);
-        Ok(Self { http, client_id, client_auth, discovery, keys: KeyCache::default() })
+        Ok(Self { http, client_id, client_auth, discovery, keys: KeyCache::default(), validate_url })
     }
 
     /// One refresh grant. The caller holds the lease of the stream, and saves the answer before it uses it: the
@@ -125,6 +132,15 @@ impl Sso {
             let redactor = Redactor::of(secrets.iter().copied().chain(self.client_auth.secret()));
             Err(RefreshError::refused(&raw, &redactor))
         }
+    }
+
+    /// Whether an access token that has not ended still stands; none where the provider cannot be asked.
+    ///
+    /// # Errors
+    /// [`ValidateError`] when there is no answer, or none that speaks of the token.
+    pub async fn validate(&self, access_token: &SecretString) -> Option<Result<Validity, ValidateError>> {
+        let url = self.validate_url.as_ref()?;
+        Some(validate::ask(&self.http, url, access_token).await)
     }
 
     /// Whose token it is and what it may, read from the JWT itself and checked against the key set. `now` is

@@ -27,6 +27,9 @@ impl fmt::Display for Report<'_> {
         if summary.queued_exercise > 0 {
             write!(formatter, ", token streams queued to be kept alive {}", summary.queued_exercise)?;
         }
+        if summary.queued_look > 0 {
+            write!(formatter, ", token streams queued to be looked at {}", summary.queued_look)?;
+        }
         if summary.waiting_for_room > 0 {
             write!(formatter, ", waiting for room in a lane {}", summary.waiting_for_room)?;
         }
@@ -53,7 +56,7 @@ pub fn print(format: LogFormat, summary: &TickSummary) -> anyhow::Result<()> {
 pub(crate) fn count(summary: &TickSummary) {
     let queued = |lane: &'static str, jobs| metrics::counter!(names::TICK_QUEUED, "lane" => lane).increment(jobs);
     queued("list", summary.queued_list);
-    queued("refresh", summary.queued_refresh + summary.queued_exercise);
+    queued("refresh", summary.queued_refresh + summary.queued_exercise + summary.queued_look);
     queued("detail", summary.queued_detail_killmails);
     for (reason, characters) in &summary.skipped {
         metrics::counter!(names::TICK_SKIPPED, "reason" => *reason).increment(*characters);

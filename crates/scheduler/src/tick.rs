@@ -4,6 +4,8 @@
 //! mark that goes stale after five minutes. So a hint may be lost or doubled, but no row is ever forgotten. Where the
 //! hints go is the caller's business: the broker's lanes, or those of this very process.
 
+mod token_streams;
+
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -114,6 +116,7 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         self.characters().await?;
         if is_for_all {
             self.exercises().await?;
+            self.looks().await?;
             self.killmails().await?;
         }
         if !self.options.dry_run {
@@ -206,43 +209,6 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
     fn waits_for_room(&mut self, job: &Job) {
         self.summary.waiting_for_room += 1;
         self.left_behind.insert(job.lane());
-    }
-
-    /// One login is tried while all others wait because so many were refused. If its job is not taken, another one is
-    /// in a minute.
-    async fn canary(&mut self) -> anyhow::Result<()> {
-        let Some(token_stream_id) = self.store.claim_canary().await.map_err(lost)? else { return Ok(()) };
-        let published = (self.publish)(vec![Job::ExerciseToken { token_stream_id }]).await;
-        self.summary.queued_exercise += u64::from(published.confirmed == [true]);
-        published.failure.map_or(Ok(()), Err)
-    }
-
-    /// Streams that nobody needs just now are refreshed for their own sake, some in every hour.
-    async fn exercises(&mut self) -> anyhow::Result<()> {
-        if self.sso_pauses || self.stop.is_cancelled() {
-            return Ok(());
-        }
-        let mut due = self.store.due_exercises().await.map_err(lost)?;
-        due.retain(|token_stream_id| !self.refreshed.contains(token_stream_id));
-        due.truncate(usize::try_from(self.room.refresh)?);
-        if self.options.dry_run {
-            self.summary.queued_exercise += due.len() as u64;
-            return Ok(());
-        }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let claimed = self.store.claim_exercises(&due).await.map_err(lost)?;
-        let jobs = claimed.iter().map(|&token_stream_id| Job::ExerciseToken { token_stream_id }).collect();
-        let published = (self.publish)(jobs).await;
-        let (confirmed, unconfirmed): (Vec<_>, Vec<_>) =
-            claimed.into_iter().zip(published.confirmed).partition(|(_, confirmed)| *confirmed);
-        self.summary.queued_exercise += confirmed.len() as u64;
-        if !unconfirmed.is_empty() {
-            let streams: Vec<TokenStreamId> = unconfirmed.into_iter().map(|(stream, _)| stream).collect();
-            unmark(self.store.unmark_exercises(&streams).await);
-        }
-        published.failure.map_or(Ok(()), Err)
     }
 
     /// All that are due, on whosever list, up to what the lane can take.

@@ -27,6 +27,7 @@ pub mod lease;
 pub mod list_job;
 pub mod list_page;
 pub mod login;
+pub mod look;
 pub mod pause;
 mod postgres;
 pub mod refresh_job;

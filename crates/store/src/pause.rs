@@ -15,6 +15,8 @@ use crate::{Store, StoreError};
 pub const SCOPE_ESI: &str = "esi";
 /// All calls to the token endpoint.
 pub const SCOPE_SSO: &str = "sso";
+/// Questions to a provider whether access tokens stand.
+pub const SCOPE_VALIDATE: &str = "sso:validate";
 
 /// The bucket from which killmail bodies are paid: one for each address, so one for the fleet.
 pub const SCOPE_BODIES: &str = "esi:killmail";

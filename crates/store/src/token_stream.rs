@@ -20,7 +20,7 @@ pub struct AccessToken {
     pub token_stream_id: TokenStreamId,
     pub secret: SecretString,
     /// As it stands in the row: identifies it there.
-    sealed: Vec<u8>,
+    pub(crate) sealed: Vec<u8>,
 }
 
 impl AccessToken {

@@ -6,7 +6,9 @@
 mod cut;
 pub(crate) mod exercise_token;
 pub(crate) mod fetch_details;
+pub(crate) mod look_at_token;
 pub(crate) mod refresh_token;
+mod renew;
 pub(crate) mod sync_list;
 mod walk;
 
@@ -39,6 +41,7 @@ async fn run(worker: &Worker, job: &Job, delivery: &Delivery) -> Result<Outcome,
         Job::ExerciseToken { token_stream_id } => {
             exercise_token::exercise_token(worker, *token_stream_id, delivery).await
         }
+        Job::LookAtToken { token_stream_id } => look_at_token::look_at_token(worker, *token_stream_id, delivery).await,
     }
 }
 

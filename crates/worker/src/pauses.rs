@@ -40,6 +40,11 @@ impl Pauses {
         Ok(wait)
     }
 
+    /// The wait for a look at a login, which may come to a call to the token endpoint.
+    pub(crate) async fn wait_for_look(&self, store: &Store) -> Result<Option<Failure>, StoreError> {
+        self.wait_for(store, &[pause::SCOPE_SSO, pause::SCOPE_VALIDATE]).await
+    }
+
     async fn wait_for(&self, store: &Store, scopes: &[&str]) -> Result<Option<Failure>, StoreError> {
         let mut seen = self.seen.lock().await;
         let seen = match seen.take().filter(|seen| seen.read_at.elapsed() < READ_EVERY) {

@@ -74,7 +74,8 @@ impl RefreshArgs {
         let keyring =
             Keyring::parse(&self.token_key.resolve()?).map_err(|error| TokenKeyArgs::malformed(error.to_string()))?;
         let TokenRules { buffer: token_buffer, sso_concurrency } = self.token_rules.resolve()?;
-        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth } = self.sso.resolve()?;
+        let SsoSettings { sso_url, token_url, jwks_url, authorize_url, validate_url, client_id, client_auth } =
+            self.sso.resolve()?;
         let esi = self.esi.resolve()?;
 
         esi::install_crypto();
@@ -85,7 +86,8 @@ impl RefreshArgs {
             settings::ClientAuth::Body(secret) => ClientAuth::Body(secret),
             settings::ClientAuth::None => ClientAuth::None,
         };
-        let sso = esi::SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id, client_auth };
+        let sso =
+            esi::SsoSettings { sso_url, token_url, jwks_url, authorize_url, validate_url, client_id, client_auth };
         let sso = Sso::build(http.clone(), sso).map_err(configuration)?;
         Ok(RefreshSettings { keyring, sso, sso_concurrency, http, esi, token_buffer })
     }

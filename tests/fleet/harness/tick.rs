@@ -11,6 +11,7 @@ pub(crate) struct Tick {
     pub(crate) queued_list: u64,
     pub(crate) queued_refresh: u64,
     pub(crate) queued_exercise: u64,
+    pub(crate) queued_look: u64,
     pub(crate) queued_detail_killmails: u64,
     pub(crate) skipped: BTreeMap<String, u64>,
     pub(crate) waiting_for_room: u64,

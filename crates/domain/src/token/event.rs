@@ -31,6 +31,8 @@ pub enum TokenEvent<'a> {
     KeyChanged { from: &'a str, to: &'a str },
     /// Its access token was given to a sibling service.
     Issued { to: &'a str },
+    /// The provider said of an access token that it is not good any more.
+    AccessRevoked,
     /// ESI refused a scope that was granted.
     ScopeRefused { scope: &'a str },
     /// ESI takes a scope again that it had refused.
@@ -56,6 +58,7 @@ impl TokenEvent<'_> {
             Self::Quarantined { .. } => "quarantined",
             Self::KeyChanged { .. } => "key_changed",
             Self::Issued { .. } => "issued",
+            Self::AccessRevoked => "access_revoked",
             Self::ScopeRefused { .. } => "scope_refused",
             Self::ScopeAccepted { .. } => "scope_accepted",
         }
@@ -65,7 +68,12 @@ impl TokenEvent<'_> {
     #[must_use]
     pub fn detail(self) -> Option<String> {
         match self {
-            Self::SignedIn | Self::LoginAbandoned | Self::Refreshed | Self::Rotated | Self::AnswerLost => None,
+            Self::SignedIn
+            | Self::LoginAbandoned
+            | Self::Refreshed
+            | Self::Rotated
+            | Self::AnswerLost
+            | Self::AccessRevoked => None,
             Self::Refused { code } | Self::RefusalWithheld { code } => Some(code.to_owned()),
             Self::StateChanged { from, to } => Some(format!("{} -> {}", from.name(), to.name())),
             Self::NewSuspect => Some(format!("new -> {}", StreamState::Suspect.name())),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::health::{Health, StreamState};
+use super::spread;
 use crate::ids::TokenStreamId;
 
 /// No stream goes unused for longer.
@@ -53,11 +54,7 @@ fn before_the_last_moment(token_stream_id: TokenStreamId) -> TimeDelta {
 /// the last of them so long ago.
 #[must_use]
 pub fn room(streams: u64, within_the_hour: u64, since_the_last: Option<Duration>) -> u64 {
-    let per_hour = PER_HOUR_MIN.max(streams.div_ceil(HOURS_FOR_ALL));
-    // A fleet that has never done it begins as if it had five minutes ago.
-    let since_the_last = since_the_last.unwrap_or(HOUR / 12).min(HOUR);
-    let accrued = per_hour * since_the_last.as_secs() / HOUR.as_secs();
-    accrued.min(per_hour.saturating_sub(within_the_hour))
+    spread::room(PER_HOUR_MIN.max(streams.div_ceil(HOURS_FOR_ALL)), within_the_hour, since_the_last, HOUR)
 }
 
 #[cfg(test)]

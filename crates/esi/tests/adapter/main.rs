@@ -14,3 +14,4 @@ mod server;
 mod sign_in;
 mod tokens;
 mod transport;
+mod validate;

@@ -91,6 +91,7 @@ impl Server {
             token_url: None,
             jwks_url: None,
             authorize_url: None,
+            validate_url: None,
             client_id: "client".to_owned(),
             client_auth: ClientAuth::Basic(SecretString::from("client-secret")),
         }

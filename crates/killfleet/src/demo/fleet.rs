@@ -49,6 +49,7 @@ impl DemoFleet {
             token_url: None,
             jwks_url: None,
             authorize_url: None,
+            validate_url: None,
             client_id: eve.client_id.clone(),
             client_auth: ClientAuth::Basic(eve.client_secret.clone()),
         };

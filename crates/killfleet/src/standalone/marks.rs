@@ -7,7 +7,8 @@ use store::Store;
 
 /// A mark that cannot be taken back goes stale by itself; one of a row that somebody works on stays.
 pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
-    let (mut characters, mut killmails, mut streams) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut characters, mut killmails) = (BTreeSet::new(), BTreeSet::new());
+    let (mut exercised, mut looked_at) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
         match job {
             Job::SyncList(SyncList { character_id, .. })
@@ -16,7 +17,10 @@ pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
             }
             Job::FetchDetails { killmail_ids } => killmails.extend(killmail_ids),
             Job::ExerciseToken { token_stream_id } => {
-                streams.insert(token_stream_id);
+                exercised.insert(token_stream_id);
+            }
+            Job::LookAtToken { token_stream_id } => {
+                looked_at.insert(token_stream_id);
             }
         }
     }
@@ -27,8 +31,11 @@ pub(super) async fn take_back(store: &Store, jobs: Vec<Job>) {
         if !killmails.is_empty() {
             store.unmark_killmails(&Vec::from_iter(killmails)).await?;
         }
-        if !streams.is_empty() {
-            store.unmark_exercises(&Vec::from_iter(streams)).await?;
+        if !exercised.is_empty() {
+            store.unmark_exercises(&Vec::from_iter(exercised)).await?;
+        }
+        if !looked_at.is_empty() {
+            store.unmark_looks(&Vec::from_iter(looked_at)).await?;
         }
         Ok::<_, store::StoreError>(())
     };

@@ -38,6 +38,9 @@ pub struct SsoArgs {
     /// Address at which pilots sign in, instead of the discovered one
     #[arg(long, env = names::SSO_AUTHORIZE_URL, value_name = "URL")]
     sso_authorize_url: Option<OsString>,
+    /// Address at which an access token can be asked about, for a provider that has one as Twitch does (EVE SSO has not)
+    #[arg(long, env = names::SSO_VALIDATE_URL, value_name = "URL")]
+    sso_validate_url: Option<OsString>,
     /// How the token endpoint is told who we are: basic, body, or none for a native application, which has no secret key
     /// [default: basic]
     #[arg(long, env = names::SSO_CLIENT_AUTH, value_name = "HOW")]
@@ -75,6 +78,8 @@ pub struct SsoSettings {
     pub jwks_url: Option<Url>,
     /// Overrides the `authorization_endpoint` of the discovery document.
     pub authorize_url: Option<Url>,
+    /// Where it can be asked whether an access token still stands.
+    pub validate_url: Option<Url>,
     pub client_id: String,
     pub client_auth: ClientAuth,
 }
@@ -96,13 +101,16 @@ impl SsoArgs {
             &self.sso_authorize_url,
             "https://login.eveonline.com/v2/oauth/authorize",
         )?;
+        let validate_url =
+            overriding(names::SSO_VALIDATE_URL, &self.sso_validate_url, "https://id.twitch.tv/oauth2/validate")?;
         let remedy = "give the client id of your application from https://developers.eveonline.com/applications";
         let client_id = required(names::CLIENT_ID, &self.client_id, remedy)?;
         if !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingError::malformed(names::CLIENT_ID, "holds a space or an unusual character", remedy));
         }
         let client_auth = self.client_auth()?;
-        Ok(SsoSettings { sso_url, token_url, jwks_url, authorize_url, client_id: client_id.to_owned(), client_auth })
+        let client_id = client_id.to_owned();
+        Ok(SsoSettings { sso_url, token_url, jwks_url, authorize_url, validate_url, client_id, client_auth })
     }
 
     fn client_auth(&self) -> Result<ClientAuth, SettingError> {
@@ -160,7 +168,9 @@ mod tests {
     fn addresses_can_be_overridden() {
         let flags = ["--sso-token-url", "http://127.0.0.1:1/token", "--sso-jwks-url", "https://example.com/jwks"];
         let others = ["--sso-url", "http://localhost:1", "--sso-authorize-url", "https://example.com/authorize"];
-        let settings = resolve(&[&CLIENT[..], &flags, &others].concat()).unwrap();
+        let validate = ["--sso-validate-url", "https://example.com/validate"];
+        let settings = resolve(&[&CLIENT[..], &flags, &others, &validate].concat()).unwrap();
+        assert_eq!(settings.validate_url.unwrap().as_str(), "https://example.com/validate");
         assert_eq!(settings.sso_url.as_str(), "http://localhost:1/");
         assert_eq!(settings.token_url.unwrap().as_str(), "http://127.0.0.1:1/token");
         assert_eq!(settings.jwks_url.unwrap().as_str(), "https://example.com/jwks");
@@ -170,6 +180,7 @@ mod tests {
             ("--sso-token-url", "KILLFLEET_SSO_TOKEN_URL"),
             ("--sso-jwks-url", "KILLFLEET_SSO_JWKS_URL"),
             ("--sso-authorize-url", "KILLFLEET_SSO_AUTHORIZE_URL"),
+            ("--sso-validate-url", "KILLFLEET_SSO_VALIDATE_URL"),
         ] {
             let error = resolve(&[&CLIENT[..], &[flag, "http://example.com"]].concat()).unwrap_err();
             assert!(error.starts_with(&format!("{variable} is plain http:// to another machine")), "{error}");

@@ -45,6 +45,7 @@ struct Columns {
     scope_refused_at: Option<DateTime<Utc>>,
     first_error_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
+    looked_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Table for Streams<'_> {
                       next_probe_at, last_error_code, last_error, last_error_at, last_refreshed_at,
                       lease_until, fence, created_at,
                       to_jsonb(refused_scopes) as "refused_scopes!: Json<Vec<String>>", scope_refused_at,
-                      first_error_at, last_used_at
+                      first_error_at, last_used_at, looked_at
                from token_stream where token_stream_id = any($1)"#,
             &ids
         );

@@ -38,6 +38,7 @@ mod login_abandoned;
 mod login_import;
 mod login_races;
 mod login_with_tokens;
+mod look;
 mod pause;
 mod refresh_claim;
 mod refresh_finish;

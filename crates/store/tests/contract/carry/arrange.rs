@@ -28,9 +28,10 @@ pub(super) const LAST_STREAM: i64 = 5;
 pub(super) const OTHER_KEY: &str = "other:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// Of what a row remembers only for who works on it: not carried.
-const NOT_CARRIED: [&str; 7] = [
+const NOT_CARRIED: [&str; 8] = [
     "hinted_at",
     "exercise_hinted_at",
+    "look_hinted_at",
     "lease_until",
     "lease_job_id",
     "access_token_sealed",
