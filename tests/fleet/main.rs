@@ -27,6 +27,7 @@ mod killed_worker;
 mod lanes;
 mod lists_that_are_wrong;
 mod login;
+mod look;
 mod lost_answers;
 mod mass_refusal;
 mod missing_tokens;

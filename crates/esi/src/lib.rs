@@ -24,7 +24,7 @@ pub use routes::freshness::Freshness;
 pub use routes::list::ListPage;
 pub use routes::{Answered, COMPATIBILITY_DATE, Esi};
 pub use sso::client_auth::ClientAuth;
-pub use sso::grant::{AccessGrant, Grant};
+pub use sso::grant::{AccessGrant, Grant, GrantError};
 pub use sso::identity::{Identity, IdentityError, SignatureCheck};
 pub use sso::refresh_error::{RefreshError, Trouble};
 pub use sso::sign_in::{CallbackError, CodeError, SignIn, SignInRequest};

@@ -169,7 +169,7 @@ impl Inner {
         }
         let AccessGrant { access_token, expires_in } = match grant.access {
             Ok(access) => access,
-            Err(why) => return self.unusable(&claim, "sso_unreadable", why).await,
+            Err(error) => return self.unusable(&claim, "sso_unreadable", error.to_string()).await,
         };
         let identity = match self.sso.identify(&access_token, claim.claimed_at).await {
             Ok(identity) => identity,

@@ -60,11 +60,13 @@ impl<'test> Fleet<'test> {
             // Nobody can create it: no test shall find or leave a database among the data of whoever runs it.
             ("XDG_DATA_HOME", "/dev/null/no-folder"),
         ];
+        let validate_url = format!("{}/oauth2/validate", simulator.url);
+        let of_provider = world.can_be_asked.then_some(("KILLFLEET_SSO_VALIDATE_URL", validate_url.as_str()));
         let of_queues = queues
             .map(|queues| [("KILLFLEET_AMQP_URL", queues.url()), ("KILLFLEET_QUEUE_PREFIX", queues.prefix())])
             .into_iter()
             .flatten();
-        let settings = settings.into_iter().chain(of_queues).chain(world.settings.iter().copied());
+        let settings = settings.into_iter().chain(of_provider).chain(of_queues).chain(world.settings.iter().copied());
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let fleet = Self { database, simulator, outputs, queues, working: RefCell::default(), settings };
         if world.is_signed_in {

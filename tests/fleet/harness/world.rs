@@ -4,6 +4,8 @@
 pub(crate) struct World {
     pub(super) flags: Vec<String>,
     pub(super) settings: Vec<(&'static str, &'static str)>,
+    /// The fleet is told where it can be asked whether an access token stands.
+    pub(super) can_be_asked: bool,
     pub(super) has_real_killmails: bool,
     pub(super) is_signed_in: bool,
     pub(super) is_migrated: bool,
@@ -14,7 +16,14 @@ impl World {
     /// on two to six lists.
     pub(crate) fn of(characters: u32, killmails: u32) -> Self {
         let flags = vec![format!("--characters={characters}"), format!("--killmails={killmails}")];
-        Self { flags, settings: Vec::new(), has_real_killmails: false, is_signed_in: true, is_migrated: true }
+        Self {
+            flags,
+            settings: Vec::new(),
+            can_be_asked: false,
+            has_real_killmails: false,
+            is_signed_in: true,
+            is_migrated: true,
+        }
     }
 
     /// A further flag of `esi-sim serve`.
@@ -26,6 +35,12 @@ impl World {
     /// A setting of all processes of the fleet.
     pub(crate) fn setting(mut self, variable: &'static str, value: &'static str) -> Self {
         self.settings.push((variable, value));
+        self
+    }
+
+    /// The provider has a validate endpoint.
+    pub(crate) fn that_can_be_asked(mut self) -> Self {
+        self.can_be_asked = true;
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use thiserror::Error;
 
 use crate::http::answer::RawAnswer;
 
@@ -22,7 +23,24 @@ pub struct Grant {
     /// Replaces the one that was sent; none means that the old one stays.
     pub refresh_token: Option<SecretString>,
     /// Or why there is none: an incomplete reply is not a dead token.
-    pub access: Result<AccessGrant, String>,
+    pub access: Result<AccessGrant, GrantError>,
+}
+
+/// What is wrong with a reply that says 200. Never quotes it: it is made of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GrantError {
+    /// It did not arrive whole.
+    #[error("{0}")]
+    NotWhole(String),
+    #[error("the grant is not a JSON object")]
+    NotJson,
+    #[error("the grant has no access token")]
+    NoAccessToken,
+    #[error("the grant's access token cannot stand in a header")]
+    UnusableAccessToken,
+    /// RFC 6749, 5.1: a number of seconds. Without one nobody knows how long the token may be used.
+    #[error("the grant does not say when it ends: its expires_in {0}")]
+    NoLife(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -32,23 +50,22 @@ pub struct AccessGrant {
     pub expires_in: Duration,
 }
 
-/// The reasons never quote the body: it is made of tokens.
-pub(super) fn read(raw: &RawAnswer) -> Result<Grant, String> {
-    parse(raw.whole_body()?).map_err(str::to_owned)
+pub(super) fn read(raw: &RawAnswer) -> Result<Grant, GrantError> {
+    parse(raw.whole_body().map_err(GrantError::NotWhole)?)
 }
 
 /// Unread: a member that we could not represent must not cost us the refresh token beside it.
 type Members<'a> = HashMap<String, &'a RawValue>;
 
-fn parse(body: &[u8]) -> Result<Grant, &'static str> {
+fn parse(body: &[u8]) -> Result<Grant, GrantError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let Ok(members) = serde_json::from_slice::<Members<'_>>(body) else {
-        return Err("the grant is not a JSON object");
+        return Err(GrantError::NotJson);
     };
     let refresh_token = token(&members, "refresh_token").map(SecretString::from);
     match access(&members) {
         Err(why) if refresh_token.is_none() => Err(why),
-        access => Ok(Grant { refresh_token, access: access.map_err(str::to_owned) }),
+        access => Ok(Grant { refresh_token, access }),
     }
 }
 
@@ -57,26 +74,28 @@ fn token(members: &Members<'_>, name: &str) -> Option<String> {
     (!token.is_empty()).then_some(token)
 }
 
-fn access(members: &Members<'_>) -> Result<AccessGrant, &'static str> {
-    let access_token = token(members, "access_token").ok_or("the grant has no access token")?;
+fn access(members: &Members<'_>) -> Result<AccessGrant, GrantError> {
+    let access_token = token(members, "access_token").ok_or(GrantError::NoAccessToken)?;
     if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("the grant's access token cannot stand in a header");
+        return Err(GrantError::UnusableAccessToken);
     }
-    let expires_in = members.get("expires_in").and_then(|value| serde_json::from_str(value.get()).ok());
-    let expires_in = expires_in.as_ref().and_then(seconds).ok_or("the grant does not say when it ends")?;
-    Ok(AccessGrant { access_token: SecretString::from(access_token), expires_in: expires_in.min(LONGEST_LIFE) })
+    let expires_in = members.get("expires_in").ok_or(GrantError::NoLife("is missing"))?;
+    let expires_in = life(expires_in.get()).map_err(GrantError::NoLife)?;
+    Ok(AccessGrant { access_token: SecretString::from(access_token), expires_in })
 }
 
-/// A positive number, also one in quotes.
-fn seconds(value: &Value) -> Option<Duration> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }?;
-    // A part of a second is no life for a token. Not a number is not at least one, and more than a day is cut, so the
-    // conversion cannot fail.
-    (number >= 1.0).then(|| Duration::from_secs_f64(number.floor().min(LONGEST_LIFE.as_secs_f64())))
+/// A number in quotes is not taken for one either: whoever sends it means something that we do not know.
+fn life(json: &str) -> Result<Duration, &'static str> {
+    let seconds = match serde_json::from_str(json) {
+        Ok(Value::Number(number)) => number.as_f64().unwrap_or_default(),
+        Ok(Value::String(_)) => return Err("is a text"),
+        Ok(_) | Err(_) => return Err("is not a number"),
+    };
+    // A part of a second is no life for a token. More than a day is cut, so the conversion cannot fail.
+    if seconds < 1.0 {
+        return Err("is not positive");
+    }
+    Ok(Duration::from_secs_f64(seconds.floor().min(LONGEST_LIFE.as_secs_f64())))
 }
 
 #[cfg(test)]
@@ -99,7 +118,7 @@ mod tests {
     #[test]
     fn no_new_refresh_token_means_that_the_old_one_stays() {
         for rest in ["", r#","refresh_token":null"#, r#","refresh_token":"""#, r#","refresh_token":7"#] {
-            let json = format!(r#"{{"access_token":"a","expires_in":"1200"{rest}}}"#);
+            let json = format!(r#"{{"access_token":"a","expires_in":1200{rest}}}"#);
             assert!(parse(json.as_bytes()).unwrap().refresh_token.is_none(), "{json}");
         }
     }
@@ -115,11 +134,11 @@ mod tests {
             (r#"{"access_token":"","expires_in":1199}"#, "no access token"),
             (r#"{"access_token":7,"expires_in":1199}"#, "no access token"),
             (r#"{"access_token":"sec\nret","expires_in":1199}"#, "cannot stand in a header"),
-            (r#"{"access_token":"secret"}"#, "when it ends"),
-            (r#"{"access_token":"secret","expires_in":null}"#, "when it ends"),
+            (r#"{"access_token":"secret"}"#, "when it ends: its expires_in is missing"),
+            (r#"{"access_token":"secret","expires_in":null}"#, "when it ends: its expires_in is not a number"),
         ];
         for (body, expected) in cases {
-            let why = parse(body.as_bytes()).unwrap_err();
+            let why = parse(body.as_bytes()).unwrap_err().to_string();
             assert!(why.contains(expected), "{why:?} for {body}");
         }
     }
@@ -151,21 +170,20 @@ mod tests {
     #[test]
     fn table_of_lives() {
         let cases = [
-            ("1199", Some(1199)),
-            ("1199.9", Some(1199)),
-            ("\"1200\"", Some(1200)),
-            ("1e300", Some(86_400)),
-            ("\"inf\"", Some(86_400)),
-            ("0", None),
-            ("0.5", None),
-            ("-1", None),
-            ("\"NaN\"", None),
-            ("\"soon\"", None),
-            ("true", None),
+            ("1199", Ok(1199)),
+            ("1199.9", Ok(1199)),
+            ("1e300", Ok(86_400)),
+            ("0", Err("is not positive")),
+            ("0.5", Err("is not positive")),
+            ("-1", Err("is not positive")),
+            ("-1e300", Err("is not positive")),
+            ("\"1200\"", Err("is a text")),
+            ("\"soon\"", Err("is a text")),
+            ("true", Err("is not a number")),
+            ("1e999", Err("is not a number")),
         ];
         for (json, expected) in cases {
-            let value = serde_json::from_str(json).unwrap();
-            assert_eq!(seconds(&value), expected.map(Duration::from_secs), "{json}");
+            assert_eq!(life(json), expected.map(Duration::from_secs), "{json}");
         }
     }
 }

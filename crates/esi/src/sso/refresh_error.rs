@@ -6,6 +6,7 @@ use domain::token::{RefusalClass, classify};
 use domain::{Failure, FailureClass};
 use thiserror::Error;
 
+use super::grant::GrantError;
 use crate::http::answer::RawAnswer;
 use crate::http::headers::{DEFAULT_WAIT, retry_after};
 use crate::http::redact::Redactor;
@@ -45,7 +46,7 @@ pub enum Trouble {
     #[error("it answered {status} and points to {target}")]
     Redirected { status: u16, target: String },
     #[error("its answer is unreadable: {0}")]
-    Unreadable(String),
+    Unreadable(GrantError),
     /// No answer, or not to its end: the refresh may have been done all the same.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
@@ -148,7 +149,8 @@ mod tests {
             code: "invalid_grant".to_owned(),
             description: "Gone.".to_owned(),
         };
-        let trouble = |retry_after| RefreshError::Transient { trouble: Trouble::Unreadable("x".into()), retry_after };
+        let trouble =
+            |retry_after| RefreshError::Transient { trouble: Trouble::Unreadable(GrantError::NotJson), retry_after };
         let minute = Duration::from_secs(60);
         let cases = [
             (refused(RefusalClass::User), FailureClass::Wait(FIRST_PROBE_AFTER)),

@@ -46,7 +46,7 @@ async fn a_grant_and_the_request_for_it() {
 #[tokio::test]
 async fn a_grant_without_a_new_refresh_token() {
     for rest in ["", r#","refresh_token":null"#, r#","refresh_token":"""#] {
-        let body = format!(r#"{{"access_token":"a.b.c","expires_in":"1200"{rest}}}"#);
+        let body = format!(r#"{{"access_token":"a.b.c","expires_in":1200{rest}}}"#);
         let server = token_endpoint(move || json(200, body.clone())).await;
         let grant = refresh(&server).await.unwrap();
         assert!(grant.refresh_token.is_none());

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+use domain::token::LIST_SCOPE;
 use serde_json::json;
+use store::refresh_job::Granted;
 
+use crate::harness::arrange::secret;
 use crate::harness::{Database, contract};
 
 contract![
@@ -12,6 +16,7 @@ contract![
     the_views_of_the_contract_are_there_and_none_shows_a_token,
     every_view_can_be_read_whole,
     the_health_of_a_token_says_why,
+    a_login_without_the_scope_says_so_and_serves_nobody,
 ];
 
 /// Streams of one character, and whether it needs a login. A stream is its state, whether it has an access token and
@@ -154,4 +159,31 @@ async fn the_health_of_a_token_says_why(database: Database) {
     let told = json!({ "refused_scopes": ["a scope"], "last_event": "scope_refused", "last_event_detail": "a scope" });
     let row = database.row("select refused_scopes, last_event, last_event_detail from token_health").await;
     assert_eq!(row, told);
+}
+
+async fn a_login_without_the_scope_says_so_and_serves_nobody(database: Database) {
+    const WHY: &str = r#"select h.state, h.last_error_code, h.first_error_at = h.last_refreshed_at as is_since_the_grant,
+                                u.needs_login from token_health h, "user" u"#;
+    let stream = database.login(1, "one").await;
+    let told = async |code: Option<&str>, needs_login: bool| {
+        let row = database.row(WHY).await;
+        assert_eq!((row["state"].as_str(), row["last_error_code"].as_str()), (Some("active"), code));
+        assert!(row.column("needs_login") == needs_login, "{row}");
+        row
+    };
+    told(None, false).await;
+    for (scopes, lacks) in [(vec![], true), (vec!["publicData".to_owned()], true), (vec![LIST_SCOPE.to_owned()], false)]
+    {
+        let (claim, access_token) = (database.refresh(stream).await, secret("access"));
+        let expires_at = claim.claimed_at + TimeDelta::seconds(1199);
+        let granted = Granted { access_token: &access_token, expires_at, owner_hash: None, scopes: &scopes };
+        database.store.finish_granted(&database.keyring, &claim, granted).await.unwrap();
+        let row = told(lacks.then_some("scope_missing"), lacks).await;
+        assert!(!lacks || row.column("is_since_the_grant") == true, "{row}");
+    }
+    // What was worse is told first.
+    database.run("update token_stream set last_refreshed_at = now() - interval '1 minute'").await;
+    let claim = database.refresh(stream).await;
+    database.refused(&claim).await;
+    assert_eq!(database.row("select last_error_code from token_health").await["last_error_code"], "invalid_grant");
 }

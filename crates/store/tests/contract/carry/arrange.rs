@@ -98,7 +98,7 @@ async fn fill_streams(file: &Database) {
         r#"update token_stream set owner_hash = 'owner',
                granted_scopes = '["esi-killmails.read_killmails.v1", "publicData"]',
                refused_scopes = '["esi-killmails.read_killmails.v1"]', scope_refused_at = now() - interval '1 hour',
-               last_used_at = now() - interval '2 hours'"#,
+               last_used_at = now() - interval '2 hours', looked_at = now() - interval '1 hour'"#,
     )
     .await;
     let suspect = file.login(REFUSED, "refused-token").await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::token::LIST_SCOPE;
 use domain::{CharacterId, KillmailHash, KillmailId, KillmailRef, SyncMode, TokenStreamId};
 use secrecy::{ExposeSecret, SecretString};
 use store::detail_job::{DetailClaim, NewKillmail};
@@ -139,7 +140,8 @@ impl Database {
     pub(crate) async fn grant(&self, claim: &RefreshClaim, token: &str, lives_for_seconds: i64) -> Option<AccessToken> {
         let access_token = secret(token);
         let expires_at = claim.claimed_at + TimeDelta::seconds(lives_for_seconds);
-        let granted = Granted { access_token: &access_token, expires_at, owner_hash: None, scopes: &[] };
+        let scopes = [LIST_SCOPE.to_owned()];
+        let granted = Granted { access_token: &access_token, expires_at, owner_hash: None, scopes: &scopes };
         self.store.finish_granted(&self.keyring, claim, granted).await.unwrap()
     }
 
