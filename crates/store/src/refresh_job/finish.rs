@@ -100,7 +100,8 @@ impl Store {
             breaker::granted(&mut transaction, claim.token_stream_id).await?;
         }
         transaction.commit().await?;
-        Ok(is_saved.then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), sealed)))
+        Ok(is_saved
+            .then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), granted.expires_at)))
     }
 
     /// Remembers that the provider has refused this login for its user's sake, and ends the claim. Whether that is held
