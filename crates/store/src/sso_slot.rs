@@ -1,8 +1,8 @@
 //! Slots for token calls: so many are in flight in the whole fleet at the most.
 //!
-//! A slot is held for one call and given back with its result; one whose holder died is free again when its lease has run
-//! out. Why they are rows: docs/decisions/0005-sso-slots.md. Here they are taken for a login; a refresh takes its slot in
-//! the transaction that claims its stream ([`crate::refresh_job`]).
+//! A slot is held for one call and given back with its result; one whose holder died is free again when its lease has
+//! run out. Why they are rows: docs/decisions/0005-sso-slots.md. Here they are taken for a login; a refresh takes its
+//! slot in the transaction that claims its stream ([`crate::refresh_job`]).
 
 mod postgres;
 mod sqlite;

@@ -19,8 +19,8 @@ use crate::{Store, StoreError, token_event};
 pub struct AccessToken {
     pub token_stream_id: TokenStreamId,
     pub secret: SecretString,
-    /// Identifies it in its row, also after it was sealed anew with another key. No two tokens of a stream end at the same
-    /// microsecond; if they did, a good one would be renewed a little early.
+    /// Identifies it in its row, also after it was sealed anew with another key. No two tokens of a stream end at the
+    /// same microsecond; if they did, a good one would be renewed a little early.
     expires_at: DateTime<Utc>,
 }
 

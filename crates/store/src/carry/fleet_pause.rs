@@ -1,7 +1,7 @@
 //! Pauses: ESI keeps its counts for the address, whichever fleet asks from it.
 //!
-//! All but the one of token calls. It belongs to what is thought of EVE SSO (`sso_breaker`), which is not carried: without
-//! that nobody would try whether the pause can end. The fleet finds out anew, from the events that are carried too.
+//! All but the one of token calls. It belongs to what is thought of EVE SSO (`sso_breaker`), which is not carried:
+//! without that nobody would try whether the pause can end. The fleet finds out anew, from the events that are carried.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

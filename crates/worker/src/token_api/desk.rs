@@ -13,7 +13,8 @@ use crate::sibling::{IssuedToken, NotIssued, TokenRequest};
 
 /// Searches at the same time, each for another character: jobs need the database too.
 const SEARCHES_AT_ONCE: usize = 8;
-/// Whoever asks waits no longer than this. A refresh that is under way by then goes on, and the next one finds its token.
+/// Whoever asks waits no longer than this. A refresh that is under way by then goes on, and the next one finds its
+/// token.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 /// By then a token call that has hung for so long is over, one way or the other: it takes 30 s at the most, and 5 s to
 /// find out where to send it.
@@ -32,8 +33,8 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// `search` is begun only if nobody has just met with trouble who asked for the same, and is dropped when it takes too
-    /// long.
+    /// `search` is begun only if nobody has just met with trouble who asked for the same, and is dropped when it takes
+    /// too long.
     pub(super) async fn answer(
         &self,
         request: &TokenRequest,

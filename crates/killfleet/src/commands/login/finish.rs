@@ -61,9 +61,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// One of the fleet's slots for token calls, of which a login is one as any other.
 ///
-/// A pause of all refreshes is not kept. It spares EVE SSO the fleet's many calls, and this is one, for which a person waits;
-/// after EVE SSO has refused our client, it is likely the one who has mended the settings and sees by this whether they are
-/// right.
+/// A pause of all refreshes is not kept. It spares EVE SSO the fleet's many calls, and this is one, for which a person
+/// waits; after EVE SSO has refused our client, it is likely the one who has mended the settings and sees by this
+/// whether they are right.
 async fn slot(refresher: &Refresher) -> anyhow::Result<SsoSlot> {
     let since = Instant::now();
     let mut is_told = false;
@@ -74,8 +74,8 @@ async fn slot(refresher: &Refresher) -> anyhow::Result<SsoSlot> {
         }
         if since.elapsed() >= SLOT_WITHIN {
             bail!(
-                "nothing was stored: the fleet is making as many token calls as KILLFLEET_SSO_CONCURRENCY allows, and none came \
-                 to its end. Sign in again in a few minutes"
+                "nothing was stored: the fleet is making as many token calls as KILLFLEET_SSO_CONCURRENCY allows, and \
+                 none came to its end. Sign in again in a few minutes"
             );
         }
         if !is_told {
