@@ -13,6 +13,7 @@ on_both![
     a_second_login_adds_a_stream_and_one_without_the_scope_is_named,
     an_address_may_be_pasted,
     who_does_not_come_is_not_waited_for,
+    a_login_waits_for_a_slot_and_not_for_the_end_of_a_pause,
 ];
 
 /// A login that waits for its pilot.
@@ -228,5 +229,27 @@ fn who_does_not_come_is_not_waited_for(on: On) {
         let ended = waiting.ended().await.with_code(1);
         assert!(ended.stderr.last().unwrap().contains("stopped before anybody had signed in"), "{:?}", ended.stderr);
         assert_eq!(fleet.database.count("character").await, 0);
+    });
+}
+
+fn a_login_waits_for_a_slot_and_not_for_the_end_of_a_pause(on: On) {
+    fleet(on, World::of(1, 1).nobody_signed_in(), async |fleet: &Fleet| {
+        let id = fleet.simulator.pilots().await[0].character_id;
+        fleet.database.execute("update sso_slot set lease_until = now() + interval '1 hour'").await;
+        let pause =
+            "insert into fleet_pause (scope, reason, until) values ('sso', 'a test', now() + interval '1 hour')";
+        fleet.database.execute(pause).await;
+        let login = Login::begin(login(fleet, &[])).await;
+        let choice = chosen(id);
+        let slots_come_free = async {
+            login.running.says("this login waits for one to end").await;
+            assert_eq!(fleet.simulator.counters().await.requests_to("token"), 0, "there is no slot for a call");
+            fleet.database.execute("update sso_slot set lease_until = now() - interval '1 second'").await;
+        };
+        let ((status, page), ()) = tokio::join!(login.choose(&choice), slots_come_free);
+        assert_eq!(status, StatusCode::OK, "{page}");
+        login.ended().await.well();
+        assert_eq!(fleet.database.count("token_stream where state = 'active'").await, 1);
+        assert_eq!(fleet.database.count("sso_slot where lease_until > now()").await, 0, "it was given back");
     });
 }

@@ -4,6 +4,7 @@
 //! `/readyz` asks everything the work needs, and is no as soon as the process is stopping. [`listen`] opens the address.
 
 mod listener;
+mod serve;
 
 use std::time::Duration;
 

@@ -37,6 +37,7 @@ pub mod scratch;
 pub mod seal;
 pub mod sibling;
 mod sqlite;
+pub mod sso_slot;
 pub mod status;
 pub mod take_over;
 pub mod token_event;

@@ -19,8 +19,9 @@ use secrecy::SecretString;
 
 use crate::access::dialect;
 use crate::seal::{Keyring, SealError, TokenColumn};
+use crate::sso_slot::SsoSlot;
 use crate::token_stream::health;
-use crate::{Store, StoreError, token_event};
+use crate::{Store, StoreError, sso_slot, token_event};
 
 /// A stream that we alone may refresh, until [`lease::REFRESH`](crate::lease::REFRESH) has passed.
 #[derive(Debug)]
@@ -40,14 +41,7 @@ pub struct RefreshClaim {
     pub lost_answer: bool,
     refresh_token_version: i64,
     fence: i64,
-    slot: Slot,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Slot {
-    number: i32,
-    /// Identifies our hold on the slot.
-    lease_until: DateTime<Utc>,
+    slot: SsoSlot,
 }
 
 /// What came of asking for a claim.
@@ -72,9 +66,10 @@ impl Store {
         sso_concurrency: u32,
     ) -> Result<RefreshStart, StoreError> {
         let mut transaction = self.transaction("claiming a token stream").await?;
-        let slots = i32::try_from(sso_concurrency).unwrap_or(i32::MAX);
         // Leaving without a commit rolls back: a slot without a stream is not kept.
-        let Some(slot) = dialect!(transaction, take_slot(slots))? else { return Ok(RefreshStart::Busy) };
+        let Some(slot) = sso_slot::take(&mut transaction, sso_concurrency).await? else {
+            return Ok(RefreshStart::Busy);
+        };
         let Some(row) = dialect!(transaction, lock_stream(token_stream_id))? else {
             return Ok(RefreshStart::Impossible);
         };

@@ -19,14 +19,21 @@ use crate::{Store, StoreError, token_event};
 pub struct AccessToken {
     pub token_stream_id: TokenStreamId,
     pub secret: SecretString,
-    /// As it stands in the row: identifies it there.
-    pub(crate) sealed: Vec<u8>,
+    /// Identifies it in its row, also after it was sealed anew with another key. No two tokens of a stream end at the
+    /// same microsecond; if they did, a good one would be renewed a little early.
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 impl AccessToken {
-    pub(crate) fn stored(token_stream_id: TokenStreamId, secret: SecretString, sealed: Vec<u8>) -> Self {
-        Self { token_stream_id, secret, sealed }
+    pub(crate) fn stored(token_stream_id: TokenStreamId, secret: SecretString, expires_at: DateTime<Utc>) -> Self {
+        Self { token_stream_id, secret, expires_at }
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct SealedToken {
+    access_token_sealed: Vec<u8>,
+    expires_at: DateTime<Utc>,
 }
 
 /// The streams of one character at one moment of the database's clock.
@@ -112,10 +119,10 @@ impl Store {
         keyring: &Keyring,
         token_stream_id: TokenStreamId,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let sealed = dialect!(self.read("reading an access token").await?, access_token_sealed(token_stream_id))?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let secret = keyring.open(token_stream_id, TokenColumn::Access, &sealed)?;
-        Ok(Some(AccessToken::stored(token_stream_id, secret, sealed)))
+        let row = dialect!(self.read("reading an access token").await?, access_token(token_stream_id))?;
+        let Some(SealedToken { access_token_sealed, expires_at }) = row else { return Ok(None) };
+        let secret = keyring.open(token_stream_id, TokenColumn::Access, &access_token_sealed)?;
+        Ok(Some(AccessToken::stored(token_stream_id, secret, expires_at)))
     }
 
     /// ESI does not take this access token, however long it has to live: it is removed if it still stands there.

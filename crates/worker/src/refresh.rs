@@ -93,6 +93,12 @@ impl Refresher {
         &self.inner.sso
     }
 
+    /// Token calls in flight in the whole fleet, at the most: those of new logins count too.
+    #[must_use]
+    pub fn sso_concurrency(&self) -> u32 {
+        self.inner.sso_concurrency
+    }
+
     /// [`Refreshed::Busy`], and nothing is begun, once [`Refresher::finish`] was called.
     ///
     /// # Errors
@@ -128,7 +134,6 @@ struct Inner {
     store: Store,
     keyring: Keyring,
     sso: Sso,
-    /// Token calls in flight in the whole fleet, at the most.
     sso_concurrency: u32,
 }
 

@@ -4,11 +4,11 @@
 //! again before the `Retry-After` of the answer is over, however often a sibling asks.
 
 mod answer;
+mod desk;
 mod recent;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -23,37 +23,22 @@ use domain::CharacterId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::answer::Answer;
-use self::recent::Recent;
-use self::turns::Turns;
-use crate::sibling::{NotIssued, TokenRequest};
+use self::desk::Desk;
+use crate::sibling::TokenRequest;
 use crate::worker::Worker;
 
 const BODY_BYTES_MAX: usize = 16 * 1024;
 const SIBLING_CHARACTERS_MAX: usize = 64;
 const SIBLING_UNNAMED: &str = "unnamed";
-/// Searches at the same time, each for another character: jobs need the database too.
-const SEARCHES_AT_ONCE: usize = 8;
-/// Whoever asks waits no longer than this. A refresh that is under way by then goes on, and the next one finds its token.
-const ANSWER_WITHIN: Duration = Duration::from_secs(25);
-const RETRY_BUSY: Duration = Duration::from_secs(5);
 
 /// The route, to be served beside those of the process; none without a secret. `stop` is the process's.
 pub fn routes(worker: &Arc<Worker>, secret: Option<SecretString>, stop: &CancellationToken) -> Router {
     let Some(secret) = secret else { return Router::new() };
-    let api = Arc::new(TokenApi {
-        worker: Arc::clone(worker),
-        secret,
-        stop: stop.clone(),
-        turns: Turns::default(),
-        searches: Semaphore::new(SEARCHES_AT_ONCE),
-        recent: Recent::default(),
-    });
+    let api = Arc::new(TokenApi { worker: Arc::clone(worker), secret, stop: stop.clone(), desk: Desk::default() });
     Router::new()
         .route("/v1/token/{character_id}", post(issue))
         .route_layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -73,9 +58,7 @@ struct TokenApi {
     worker: Arc<Worker>,
     secret: SecretString,
     stop: CancellationToken,
-    turns: Turns,
-    searches: Semaphore,
-    recent: Recent,
+    desk: Desk,
 }
 
 /// Before anything else is looked at, the body included.
@@ -100,31 +83,7 @@ async fn issue(
 ) -> Result<Answer, Answer> {
     let body = body.map_err(|rejection| Answer::malformed(rejection.status(), &rejection.body_text()))?;
     let request = parse(&character_id, &body)?;
-    let answered = timeout(ANSWER_WITHIN, api.answer(&request)).await;
-    answered.map_err(|_| Answer::not_now("no token was found in time: its login is in other hands", RETRY_BUSY))
-}
-
-impl TokenApi {
-    async fn answer(&self, request: &TokenRequest) -> Answer {
-        let _turn = self.turns.of(request.character_id).await;
-        if let Some(answer) = self.recent.answer_to(request) {
-            return answer;
-        }
-        // It is never closed.
-        let _permit = self.searches.acquire().await;
-        let why = match self.worker.issue_token(request, &self.stop).await {
-            Ok(token) => return Answer::token(&token),
-            Err(why) => why,
-        };
-        if let NotIssued::Store(error) = &why {
-            warn!(reason = %error.failure(), "an access token could not be issued");
-        }
-        let answer = Answer::not_issued(&why);
-        if matches!(why, NotIssued::NotNow { .. }) {
-            self.recent.remember(request, answer.clone());
-        }
-        answer
-    }
+    Ok(api.desk.answer(&request, api.worker.issue_token(&request, &api.stop)).await)
 }
 
 /// The body; none at all asks for no particular scope.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use super::serve::{LIMITS, serve};
 use super::{Check, readiness};
 use crate::metrics;
 use crate::settings::{SettingError, names};
@@ -84,10 +85,7 @@ where
     let metrics = metrics::install()?;
     let router = router(ready, stop, metrics.clone()).merge(routes);
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        // Never returns: a connection that cannot be accepted is tried again after a pause.
-        let _ = axum::serve(listener, router).await;
-    });
+    tasks.spawn(serve(listener, router, LIMITS));
     tasks.spawn(keep_up(metrics));
     Ok(Listener { local_address, _tasks: tasks })
 }

@@ -1,4 +1,7 @@
 //! Pauses: ESI keeps its counts for the address, whichever fleet asks from it.
+//!
+//! All but the one of token calls. It belongs to what is thought of EVE SSO (`sso_breaker`), which is not carried:
+//! without that nobody would try whether the pause can end. The fleet finds out anew, from the events that are carried.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,6 +12,7 @@ use sqlx_sqlite::SqliteConnection;
 use super::CarryError;
 use super::ends::{in_destination, in_source};
 use super::table::Table;
+use crate::pause::SCOPE_SSO;
 
 #[derive(Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub(super) struct Pause {
@@ -35,9 +39,12 @@ impl Table for Pauses {
         after: Option<&String>,
         rows_max: i64,
     ) -> Result<Vec<Pause>, CarryError> {
-        let rows = sqlx::query_as("select * from fleet_pause where ?1 is null or scope > ?1 order by scope limit ?2")
-            .bind(after)
-            .bind(rows_max);
+        let rows = sqlx::query_as(
+            "select * from fleet_pause where (?1 is null or scope > ?1) and scope <> ?3 order by scope limit ?2",
+        )
+        .bind(after)
+        .bind(rows_max)
+        .bind(SCOPE_SSO);
         Ok(rows.fetch_all(source).await.map_err(in_source)?)
     }
 

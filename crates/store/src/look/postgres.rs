@@ -105,9 +105,9 @@ pub(super) async fn revoke(connection: &mut PgConnection, token: &AccessToken, w
         r#"update token_stream
            set access_token_sealed = null, last_error_code = 'access_revoked', last_error = $3,
                first_error_at = now(), last_error_at = now()
-           where token_stream_id = $1 and access_token_sealed = $2"#,
+           where token_stream_id = $1 and expires_at = $2 and access_token_sealed is not null"#,
         token.token_stream_id.get(),
-        token.sealed,
+        token.expires_at,
         why
     );
     Ok(revoked.execute(connection).await?.rows_affected() == 1)

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::Asked;
-use crate::sqlite::{earlier, now_text};
+use crate::sqlite::{earlier, now_text, text};
 use crate::token_stream::AccessToken;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -112,10 +112,10 @@ pub(super) async fn revoke(connection: &mut SqliteConnection, token: &AccessToke
         "update token_stream
          set access_token_sealed = null, last_error_code = 'access_revoked', last_error = ?3,
              first_error_at = ?4, last_error_at = ?4
-         where token_stream_id = ?1 and access_token_sealed = ?2",
+         where token_stream_id = ?1 and expires_at = ?2 and access_token_sealed is not null",
     )
     .bind(token.token_stream_id.get())
-    .bind(&token.sealed)
+    .bind(text(token.expires_at))
     .bind(why)
     .bind(now_text());
     Ok(revoked.execute(connection).await?.rows_affected() == 1)

@@ -17,7 +17,7 @@ use super::RefreshClaim;
 use crate::access::{Access, dialect};
 use crate::seal::{Keyring, TokenColumn};
 use crate::token_stream::AccessToken;
-use crate::{Store, StoreError, breaker, token_event};
+use crate::{Store, StoreError, breaker, sso_slot, token_event};
 
 /// Whether a call that brought no token was answered at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Store {
     ) -> Result<Option<AccessToken>, StoreError> {
         let sealed = keyring.seal(claim.token_stream_id, TokenColumn::Access, granted.access_token);
         let mut transaction = self.transaction("saving an access token").await?;
-        dialect!(transaction, release_slot(&claim.slot))?;
+        sso_slot::release(&mut transaction, &claim.slot).await?;
         // Without the lease it may still be the newest token; an older one is of no use to anybody. It is the answer that
         // somebody else's open lease may be telling of.
         let is_saved = dialect!(transaction, save_granted(claim, &granted, &sealed))?;
@@ -100,7 +100,8 @@ impl Store {
             breaker::granted(&mut transaction, claim.token_stream_id).await?;
         }
         transaction.commit().await?;
-        Ok(is_saved.then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), sealed)))
+        Ok(is_saved
+            .then(|| AccessToken::stored(claim.token_stream_id, granted.access_token.clone(), granted.expires_at)))
     }
 
     /// Remembers that the provider has refused this login for its user's sake, and ends the claim. Whether that is held
@@ -115,7 +116,7 @@ impl Store {
         error: &str,
     ) -> Result<Refused, StoreError> {
         let mut transaction = self.transaction("recording a refused refresh").await?;
-        dialect!(transaction, release_slot(&claim.slot))?;
+        sso_slot::release(&mut transaction, &claim.slot).await?;
         if !dialect!(transaction, lock_if_ours(claim))? {
             dialect!(transaction, end_lease(claim, false))?;
             transaction.commit().await?;
@@ -159,7 +160,7 @@ impl Store {
         answer: AnswerSeen,
     ) -> Result<(), StoreError> {
         let mut transaction = self.transaction("recording a refused refresh").await?;
-        dialect!(transaction, release_slot(&claim.slot))?;
+        sso_slot::release(&mut transaction, &claim.slot).await?;
         let is_remembered = dialect!(transaction, save_refused(claim, health, error_code, error))?;
         // Once an answer may have been lost, this stays so until a grant: every refusal after it can be its consequence.
         // But not if the token has been replaced meanwhile: then it was not lost.
@@ -184,7 +185,7 @@ impl Store {
     /// When the database does not answer: the lease runs out by itself.
     pub async fn finish_lost_race(&self, claim: &RefreshClaim) -> Result<(), StoreError> {
         let mut transaction = self.transaction("ending a refresh").await?;
-        dialect!(transaction, release_slot(&claim.slot))?;
+        sso_slot::release(&mut transaction, &claim.slot).await?;
         dialect!(transaction, end_lease(claim, false))?;
         transaction.commit().await
     }

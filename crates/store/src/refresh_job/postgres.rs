@@ -1,22 +1,8 @@
 use domain::TokenStreamId;
 use sqlx::{PgConnection, Result};
 
-use super::{Slot, Unclaimed};
+use super::Unclaimed;
 use crate::lease;
-
-pub(super) async fn take_slot(connection: &mut PgConnection, slots: i32) -> Result<Option<Slot>> {
-    sqlx::query_as!(
-        Slot,
-        r#"update sso_slot set lease_until = now() + make_interval(secs => $2)
-           where slot = (select slot from sso_slot where slot <= $1 and lease_until <= now()
-                         order by slot limit 1 for update skip locked)
-           returning slot as number, lease_until"#,
-        slots,
-        lease::seconds(lease::REFRESH)
-    )
-    .fetch_optional(connection)
-    .await
-}
 
 pub(super) async fn lock_stream(
     connection: &mut PgConnection,

@@ -2,22 +2,9 @@ use domain::TokenStreamId;
 use sqlx::Result;
 use sqlx_sqlite::SqliteConnection;
 
-use super::{Slot, Unclaimed};
+use super::Unclaimed;
 use crate::lease;
 use crate::sqlite::{later, now_text};
-
-pub(super) async fn take_slot(connection: &mut SqliteConnection, slots: i32) -> Result<Option<Slot>> {
-    sqlx::query_as(
-        "update sso_slot set lease_until = ?2
-         where slot = (select slot from sso_slot where slot <= ?1 and lease_until <= ?3 order by slot limit 1)
-         returning slot as number, lease_until",
-    )
-    .bind(slots)
-    .bind(later(lease::REFRESH))
-    .bind(now_text())
-    .fetch_optional(connection)
-    .await
-}
 
 /// There is nothing to lock: the transaction is the only one that writes.
 pub(super) async fn lock_stream(

@@ -2,7 +2,7 @@ use domain::TokenStreamId;
 use domain::token::{LIST_SCOPE, SCOPE_PROBED_AFTER};
 use sqlx::{PgConnection, Result};
 
-use super::{AccessToken, StreamRow};
+use super::{AccessToken, SealedToken, StreamRow};
 use crate::lease;
 
 pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
@@ -23,25 +23,26 @@ pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]
     .await
 }
 
-pub(super) async fn access_token_sealed(
+pub(super) async fn access_token(
     connection: &mut PgConnection,
     token_stream_id: TokenStreamId,
-) -> Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!(
-        "select access_token_sealed from token_stream where token_stream_id = $1",
+) -> Result<Option<SealedToken>> {
+    sqlx::query_as!(
+        SealedToken,
+        r#"select access_token_sealed as "access_token_sealed!", expires_at as "expires_at!" from token_stream
+           where token_stream_id = $1 and access_token_sealed is not null and expires_at is not null"#,
         token_stream_id.get()
     )
     .fetch_optional(connection)
     .await
-    .map(Option::flatten)
 }
 
 pub(super) async fn discard_access_token(connection: &mut PgConnection, token: &AccessToken) -> Result<()> {
     sqlx::query!(
         r#"update token_stream set access_token_sealed = null
-           where token_stream_id = $1 and access_token_sealed = $2"#,
+           where token_stream_id = $1 and expires_at = $2"#,
         token.token_stream_id.get(),
-        token.sealed
+        token.expires_at
     )
     .execute(connection)
     .await

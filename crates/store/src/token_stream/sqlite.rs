@@ -4,8 +4,8 @@ use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
-use super::{AccessToken, StreamRow};
-use crate::sqlite::{earlier, now_text};
+use super::{AccessToken, SealedToken, StreamRow};
+use crate::sqlite::{earlier, now_text, text};
 
 pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
@@ -23,26 +23,26 @@ pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[
     .await
 }
 
-pub(super) async fn access_token_sealed(
+pub(super) async fn access_token(
     connection: &mut SqliteConnection,
     token_stream_id: TokenStreamId,
-) -> Result<Option<Vec<u8>>> {
-    sqlx::query_scalar("select access_token_sealed from token_stream where token_stream_id = ?1")
-        .bind(token_stream_id.get())
-        .fetch_optional(connection)
-        .await
-        .map(Option::flatten)
+) -> Result<Option<SealedToken>> {
+    sqlx::query_as(
+        "select access_token_sealed, expires_at from token_stream
+         where token_stream_id = ?1 and access_token_sealed is not null and expires_at is not null",
+    )
+    .bind(token_stream_id.get())
+    .fetch_optional(connection)
+    .await
 }
 
 pub(super) async fn discard_access_token(connection: &mut SqliteConnection, token: &AccessToken) -> Result<()> {
-    sqlx::query(
-        "update token_stream set access_token_sealed = null where token_stream_id = ?1 and access_token_sealed = ?2",
-    )
-    .bind(token.token_stream_id.get())
-    .bind(&token.sealed)
-    .execute(connection)
-    .await
-    .map(|_| ())
+    sqlx::query("update token_stream set access_token_sealed = null where token_stream_id = ?1 and expires_at = ?2")
+        .bind(token.token_stream_id.get())
+        .bind(text(token.expires_at))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 pub(super) async fn refuse_scope(

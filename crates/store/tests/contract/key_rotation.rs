@@ -19,6 +19,7 @@ contract![
     a_token_that_is_replaced_meanwhile_is_the_one_that_is_sealed_anew,
     a_refresh_that_is_under_way_is_saved_all_the_same,
     refreshes_that_race_with_it_lose_nothing,
+    a_token_that_was_read_before_it_can_be_thrown_away_after_it,
 ];
 
 /// The key of the contract is the old one.
@@ -274,4 +275,21 @@ async fn refreshes_that_race_with_it_lose_nothing(database: Database) {
     assert_eq!(json!(access), json!(vec![format!("access {ROUNDS}"); STREAMS as usize]));
     let expected: Vec<String> = (1..=STREAMS).map(|id| format!("{id} round {ROUNDS}")).collect();
     assert_eq!(json!(refresh), json!(expected));
+}
+
+async fn a_token_that_was_read_before_it_can_be_thrown_away_after_it(mut database: Database) {
+    database.keyring = old_and_new();
+    let token_stream_id = database.login(1, "refresh").await;
+    for (is_read_again, resealed) in [(false, 2), (true, 1)] {
+        let mut old = database.grant(&database.refresh(token_stream_id).await, "same text", 1199).await.unwrap();
+        if is_read_again {
+            old = database.store.access_token(&database.keyring, token_stream_id).await.unwrap().unwrap();
+        }
+        assert_eq!(reseal(&database, &new_and_old()).await.resealed, resealed);
+        database.store.discard_access_token(&old).await.unwrap();
+        database.assert_access_token(token_stream_id, None).await;
+        assert!(database.grant(&database.refresh(token_stream_id).await, "same text", 1199).await.is_some());
+        database.store.discard_access_token(&old).await.unwrap();
+        database.assert_access_token(token_stream_id, Some("same text")).await;
+    }
 }

@@ -10,6 +10,7 @@ contract![
     of_twenty_streams_at_once_four_are_claimed,
     a_slot_whose_holder_died_is_taken_again_and_is_not_freed_by_it,
     there_are_twenty_slots,
+    a_login_takes_a_slot_as_a_refresh_does_and_gives_back_its_own_alone,
 ];
 
 async fn streams(database: &Database, count: i64) -> Vec<TokenStreamId> {
@@ -81,4 +82,20 @@ async fn there_are_twenty_slots(database: Database) {
         assert!(claim(&database, *token_stream_id, 20).await.is_some());
     }
     assert!(claim(&database, streams[20], 20).await.is_none());
+}
+
+async fn a_login_takes_a_slot_as_a_refresh_does_and_gives_back_its_own_alone(database: Database) {
+    let streams = streams(&database, 1).await;
+    let store = &database.store;
+    let died = store.take_sso_slot(1).await.unwrap().expect("a free slot");
+    assert!(store.take_sso_slot(1).await.unwrap().is_none());
+    assert!(claim(&database, streams[0], 1).await.is_none(), "a refresh waits for a login");
+    database.run("update sso_slot set lease_until = now() - interval '1 second' where lease_until > now()").await;
+    let refresh = claim(&database, streams[0], 1).await.expect("the lease ran out");
+    store.release_sso_slot(&died).await.unwrap();
+    assert!(store.take_sso_slot(1).await.unwrap().is_none(), "a login waits for a refresh");
+    finish(&database, &refresh).await;
+    let slot = store.take_sso_slot(1).await.unwrap().expect("it was freed");
+    store.release_sso_slot(&slot).await.unwrap();
+    assert!(store.take_sso_slot(1).await.unwrap().is_some());
 }

@@ -1,7 +1,7 @@
-//! From the code to a stored login: exchange it, see whose the tokens are, store both at once.
+//! From the code to a stored login: take a slot, exchange the code, see whose the tokens are, store both at once.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use service::classed;
 use store::login::LoginStart;
 use store::refresh_job::{Granted, expires_at};
+use store::sso_slot::SsoSlot;
 use store::{Keyring, Store};
 use worker::refresh::Refresher;
 
@@ -45,6 +46,47 @@ impl fmt::Display for SignedIn {
 }
 
 pub(super) async fn finish(refresher: &Refresher, sign_in: &SignIn, code: &SecretString) -> anyhow::Result<SignedIn> {
+    let slot = slot(refresher).await?;
+    let signed_in = sign_in_under_slot(refresher, sign_in, code).await;
+    // Not before the tokens are stored. If it cannot be given back, it comes free by itself.
+    if let Err(error) = refresher.store().release_sso_slot(&slot).await {
+        tracing::debug!(reason = %error.failure(), "a slot for token calls was not given back");
+    }
+    signed_in
+}
+
+/// The code lives for 5 minutes, and as long as it was not sent it is good: a person waits rather than signs in again.
+const SLOT_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// One of the fleet's slots for token calls, of which a login is one as any other.
+///
+/// A pause of all refreshes is not kept. It spares EVE SSO the fleet's many calls, and this is one, for which a person
+/// waits; after EVE SSO has refused our client, it is likely the one who has mended the settings and sees by this
+/// whether they are right.
+async fn slot(refresher: &Refresher) -> anyhow::Result<SsoSlot> {
+    let since = Instant::now();
+    let mut is_told = false;
+    loop {
+        let taken = refresher.store().take_sso_slot(refresher.sso_concurrency()).await;
+        if let Some(slot) = taken.map_err(from_store)? {
+            return Ok(slot);
+        }
+        if since.elapsed() >= SLOT_WITHIN {
+            bail!(
+                "nothing was stored: the fleet is making as many token calls as KILLFLEET_SSO_CONCURRENCY allows, and \
+                 none came to its end. Sign in again in a few minutes"
+            );
+        }
+        if !is_told {
+            tracing::info!("the fleet is making as many token calls as it may: this login waits for one to end");
+            is_told = true;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn sign_in_under_slot(refresher: &Refresher, sign_in: &SignIn, code: &SecretString) -> anyhow::Result<SignedIn> {
     let (store, sso) = (refresher.store(), refresher.sso());
     // Before the code is used up: a database that is away is noticed, or a file that was moved meanwhile; and `expires_in`
     // counts from here.

@@ -2,7 +2,7 @@ use domain::token::Health;
 use sqlx::{PgConnection, Result};
 
 use super::Granted;
-use crate::refresh_job::{RefreshClaim, Slot};
+use crate::refresh_job::RefreshClaim;
 
 pub(super) async fn save_rotated(connection: &mut PgConnection, claim: &RefreshClaim, sealed: &[u8]) -> Result<bool> {
     let saved = sqlx::query!(
@@ -14,18 +14,6 @@ pub(super) async fn save_rotated(connection: &mut PgConnection, claim: &RefreshC
         sealed
     );
     Ok(saved.execute(connection).await?.rows_affected() == 1)
-}
-
-/// Before the stream's row is touched: claims lock the slot first and the stream second, and so does everybody.
-pub(super) async fn release_slot(connection: &mut PgConnection, slot: &Slot) -> Result<()> {
-    sqlx::query!(
-        "update sso_slot set lease_until = '-infinity' where slot = $1 and lease_until = $2",
-        slot.number,
-        slot.lease_until
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
 }
 
 pub(super) async fn save_granted(

@@ -4,7 +4,7 @@ use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::Granted;
-use crate::refresh_job::{RefreshClaim, Slot};
+use crate::refresh_job::RefreshClaim;
 use crate::sqlite::{now_text, text};
 
 pub(super) async fn save_rotated(
@@ -21,15 +21,6 @@ pub(super) async fn save_rotated(
     .bind(claim.refresh_token_version)
     .bind(sealed);
     Ok(saved.execute(connection).await?.rows_affected() == 1)
-}
-
-pub(super) async fn release_slot(connection: &mut SqliteConnection, slot: &Slot) -> Result<()> {
-    sqlx::query("update sso_slot set lease_until = '' where slot = ?1 and lease_until = ?2")
-        .bind(slot.number)
-        .bind(text(slot.lease_until))
-        .execute(connection)
-        .await
-        .map(|_| ())
 }
 
 pub(super) async fn save_granted(

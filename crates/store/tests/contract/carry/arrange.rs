@@ -85,7 +85,7 @@ async fn fill_lists(file: &Database) {
     assert!(file.store.finish_detail(&claim, &Verdict::Parked { reason: "too odd".to_owned() }).await.unwrap());
     let claim = file.detail(4).await;
     assert!(file.store.mark_invalid(&claim, "422").await.unwrap());
-    file.store.pause("sso", "the provider is away", std::time::Duration::from_secs(600)).await.unwrap();
+    file.store.pause("esi", "error limit (420)", std::time::Duration::from_secs(600)).await.unwrap();
 }
 
 async fn fill_streams(file: &Database) {

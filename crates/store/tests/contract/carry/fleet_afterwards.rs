@@ -2,6 +2,8 @@
 
 use domain::token::StreamState;
 use secrecy::ExposeSecret;
+use store::breaker::ClientRefused;
+use store::pause::{SCOPE_ESI, SCOPE_SSO};
 
 use super::arrange::{BUSY, GRANTED_STREAM, LAST_STREAM, LOST_STREAM, SUSPECT_STREAM, carry, fill};
 use crate::harness::arrange::{character, new_killmail, secret, small_body};
@@ -10,6 +12,7 @@ use crate::harness::{Database, contract};
 contract![file_and_fleet:
     lists_killmails_and_tokens_are_claimed_as_in_the_file,
     new_rows_get_ids_behind_those_that_were_carried,
+    what_is_thought_of_eve_sso_is_found_out_anew,
 ];
 
 fn stream(token_stream_id: i64) -> domain::TokenStreamId {
@@ -54,4 +57,21 @@ async fn new_rows_get_ids_behind_those_that_were_carried(file: Database, fleet: 
     // The token that came along is known as such.
     let again = fleet.store.begin_login(&fleet.keyring, character(BUSY), "Pilot", &secret("rotated-token")).await;
     assert_eq!(again.unwrap(), store::login::LoginStart::AlreadyStored(stream(GRANTED_STREAM)));
+}
+
+async fn what_is_thought_of_eve_sso_is_found_out_anew(file: Database, fleet: Database) {
+    fill(&file).await;
+    file.store.refuse_client("invalid_client").await.unwrap();
+    file.run("update sso_breaker set opened_at = now(), reason = 'an outage'").await;
+    assert!(file.store.claim_canary().await.unwrap().is_some());
+    let paused = async |database: &Database| {
+        let pauses = database.store.pauses().await.unwrap();
+        pauses.into_iter().map(|pause| pause.scope).collect::<Vec<_>>()
+    };
+    assert_eq!(paused(&file).await, [SCOPE_ESI, SCOPE_SSO]);
+    let carried = carry(&file, &fleet).await.unwrap();
+    assert!(carried.finished_at.is_some(), "{carried:?}");
+    assert_eq!(paused(&fleet).await, [SCOPE_ESI], "nobody would end the other one before its time");
+    assert_eq!(fleet.store.claim_canary().await.unwrap(), None);
+    assert_eq!(fleet.store.refuse_client("invalid_client").await.unwrap(), ClientRefused::PauseBegins);
 }
