@@ -24,6 +24,7 @@ pub(super) async fn asked(connection: &mut PgConnection, within: Duration) -> Re
     .await
 }
 
+/// Whoever may be due, which is for the rule to say.
 pub(super) async fn candidates(
     connection: &mut PgConnection,
     unused_for: Duration,
@@ -39,8 +40,9 @@ pub(super) async fn candidates(
              and (lease_until is null or lease_until <= now())
              and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2)
                   or exercise_hinted_at > now() + make_interval(secs => $2))
-             and (state = 'active' and coalesce(last_refreshed_at, created_at - interval '15 days') <= now() - make_interval(secs => $1)
-                  or state = 'suspect' and next_probe_at <= now())
+             and (state = 'suspect'
+                  or state = 'active' and coalesce(last_refreshed_at, created_at - interval '15 days')
+                                          not between now() - make_interval(secs => $1) and now())
            order by state desc, coalesce(last_refreshed_at, created_at - interval '15 days'), token_stream_id
            limit $3"#,
         lease::seconds(unused_for),

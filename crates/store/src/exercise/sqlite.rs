@@ -35,8 +35,9 @@ pub(super) async fn candidates(
          where refresh_token_sealed is not null
            and (lease_until is null or lease_until <= ?4)
            and (exercise_hinted_at is null or exercise_hinted_at <= ?2 or exercise_hinted_at > ?5)
-           and (state = 'active' and coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) <= ?1
-                or state = 'suspect' and next_probe_at <= ?4)
+           and (state = 'suspect'
+                or state = 'active' and coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days'))
+                                        not between ?1 and ?4)
          order by state desc, coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')), token_stream_id
          limit ?3",
     )

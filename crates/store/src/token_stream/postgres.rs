@@ -12,7 +12,8 @@ pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]
                   refresh_token_sealed is not null as "has_refresh_token!",
                   last_refreshed_at is not null and $2 <> all (granted_scopes)
                   or $2 = any (refused_scopes)
-                     and scope_refused_at > now() - make_interval(secs => $3) as "lacks_scope!",
+                     and scope_refused_at between now() - make_interval(secs => $3)
+                                              and now() + make_interval(secs => $3) as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = any($1)"#,
         character_ids,

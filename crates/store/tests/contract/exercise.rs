@@ -15,6 +15,8 @@ contract![
     two_ticks_at_once_ask_for_each_stream_once,
     marks_that_are_taken_back_are_due_again,
     a_mark_of_a_clock_that_was_wrong_holds_up_nobody,
+    who_was_refreshed_or_signed_in_in_the_future_is_due,
+    a_probe_that_was_put_off_by_a_clock_that_was_wrong_is_due,
 ];
 
 /// So many logins, all of them refreshed for the last time so many days ago.
@@ -135,4 +137,31 @@ async fn a_mark_of_a_clock_that_was_wrong_holds_up_nobody(database: Database) {
     assert_eq!(database.store.due_exercises().await.unwrap(), streams);
     assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
     assert_eq!(database.store.due_exercises().await.unwrap(), []);
+}
+
+async fn who_was_refreshed_or_signed_in_in_the_future_is_due(database: Database) {
+    let streams = unused_for(&database, 3, 1).await;
+    database
+        .run("update token_stream set last_refreshed_at = now() + interval '300 days' where token_stream_id = 2")
+        .await;
+    database
+        .run(
+            "update token_stream set last_refreshed_at = null, created_at = now() + interval '300 days'
+             where token_stream_id = 3",
+        )
+        .await;
+    assert_eq!(due(&database).await, BTreeSet::from([streams[1], streams[2]]));
+    let claim = database.refresh(streams[1]).await;
+    database.grant(&claim, "access", 1199).await;
+    assert!(!database.store.is_exercise_due(streams[1]).await.unwrap());
+}
+
+async fn a_probe_that_was_put_off_by_a_clock_that_was_wrong_is_due(database: Database) {
+    let stream = database.login(1, "one").await;
+    let claim = database.refresh(stream).await;
+    database.refused(&claim).await;
+    for (ahead, expected) in [("23 hours", false), ("25 hours", true)] {
+        database.run(format!("update token_stream set next_probe_at = now() + interval '{ahead}'")).await;
+        assert_eq!(database.store.due_exercises().await.unwrap() == [stream], expected, "{ahead}");
+    }
 }
