@@ -89,6 +89,27 @@ pub(super) async fn set_access_token(
     .map(|_| ())
 }
 
+/// Of a new stream. Another program has refreshed it, we never have: so `last_refreshed_at` stays empty.
+pub(super) async fn keep_access_token(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream set access_token_sealed = $2, expires_at = $3, owner_hash = $4, granted_scopes = $5
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        sealed,
+        granted.expires_at,
+        granted.owner_hash,
+        granted.scopes
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 pub(super) async fn make_due(
     connection: &mut PgConnection,
     character_id: CharacterId,
@@ -151,7 +172,7 @@ pub(super) async fn delete_unused_stream(
     .await?;
     sqlx::query_scalar!(
         r#"delete from token_stream
-           where token_stream_id = $1 and last_refreshed_at is null and refresh_token_version = 0
+           where token_stream_id = $1 and expires_at is null and refresh_token_version = 0
              and lease_until is null
            returning character_id"#,
         token_stream_id.get()

@@ -81,6 +81,26 @@ pub(super) async fn set_access_token(
     .map(|_| ())
 }
 
+pub(super) async fn keep_access_token(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream set access_token_sealed = ?2, expires_at = ?3, owner_hash = ?4, granted_scopes = ?5
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(sealed)
+    .bind(text(granted.expires_at))
+    .bind(granted.owner_hash)
+    .bind(Json(granted.scopes))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 pub(super) async fn make_due(
     connection: &mut SqliteConnection,
     character_id: CharacterId,
@@ -130,7 +150,7 @@ pub(super) async fn delete_unused_stream(
 ) -> Result<Option<i64>> {
     sqlx::query_scalar(
         "delete from token_stream
-         where token_stream_id = ?1 and last_refreshed_at is null and refresh_token_version = 0
+         where token_stream_id = ?1 and expires_at is null and refresh_token_version = 0
            and lease_until is null
          returning character_id",
     )

@@ -11,7 +11,7 @@ pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[
     sqlx::query_as(
         "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
-                last_refreshed_at is not null and ?2 not in (select value from json_each(granted_scopes))
+                expires_at is not null and ?2 not in (select value from json_each(granted_scopes))
                 or ?2 in (select value from json_each(refused_scopes))
                    and scope_refused_at between ?3 and ?4 as lacks_scope,
                 expires_at, strikes, first_refused_at, next_probe_at
