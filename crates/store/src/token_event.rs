@@ -9,7 +9,7 @@ mod sqlite;
 use std::time::Duration;
 
 use domain::TokenStreamId;
-use domain::token::TokenEvent;
+use domain::token::{StreamState, TokenEvent};
 
 use crate::access::{Access, dialect};
 use crate::{Store, StoreError};
@@ -59,6 +59,19 @@ pub(crate) async fn record_answer_lost(
         is_last_of_the_two(token_stream_id, TokenEvent::AnswerLost.name(), TokenEvent::Refreshed.name())
     )?;
     if is_known { Ok(()) } else { record(transaction, token_stream_id, TokenEvent::AnswerLost).await }
+}
+
+/// The state that a stream has from now on, if it is another one than before.
+pub(crate) async fn record_change(
+    transaction: &mut Access,
+    token_stream_id: TokenStreamId,
+    from: StreamState,
+    to: StreamState,
+) -> Result<(), StoreError> {
+    if from == to {
+        return Ok(());
+    }
+    record(transaction, token_stream_id, TokenEvent::StateChanged { from, to }).await
 }
 
 /// Of a stream that is still there.

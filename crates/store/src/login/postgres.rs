@@ -62,6 +62,13 @@ pub(super) async fn set_refresh_token(
     .map(|_| ())
 }
 
+/// The state, which stays so until the end of the transaction.
+pub(super) async fn lock_state(connection: &mut PgConnection, token_stream_id: TokenStreamId) -> Result<String> {
+    sqlx::query_scalar!("select state from token_stream where token_stream_id = $1 for update", token_stream_id.get())
+        .fetch_one(connection)
+        .await
+}
+
 /// The lease of a refresh that is under way is left to who holds it; one that stands in the past tells of an answer that is
 /// not lost any more.
 pub(super) async fn set_access_token(

@@ -55,6 +55,14 @@ pub(super) async fn set_refresh_token(
         .map(|_| ())
 }
 
+/// There is nothing to lock: the transaction is the only one that writes.
+pub(super) async fn lock_state(connection: &mut SqliteConnection, token_stream_id: TokenStreamId) -> Result<String> {
+    sqlx::query_scalar("select state from token_stream where token_stream_id = ?1")
+        .bind(token_stream_id.get())
+        .fetch_one(connection)
+        .await
+}
+
 pub(super) async fn set_access_token(
     connection: &mut SqliteConnection,
     token_stream_id: TokenStreamId,
