@@ -17,7 +17,7 @@ use crate::access::dialect;
 use crate::token_stream::health;
 use crate::{Store, StoreError};
 
-/// Looked at in one statement. Most of a fleet that was imported at once can be candidates for days before they are due.
+/// Looked at in one statement. Most of a fleet that was imported at once are candidates for days before they are due.
 const STREAMS_PER_PAGE: u32 = 10_000;
 
 impl Store {

@@ -15,8 +15,8 @@ use crate::access::{Access, dialect};
 use crate::{Store, StoreError};
 
 const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// Of `refreshed`, which every login that is in use has 72 times a day: 65 million in 90 days of a fleet of 10,000. The last
-/// one is in the stream's row, whenever it was; the others tell little after some days.
+/// Of `refreshed`, which every login that is in use has 72 times a day: 65 million in 90 days of a fleet of 10,000. The
+/// last one is in the stream's row, whenever it was; the others tell little after some days.
 const REFRESHED_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A statement over millions of rows would keep SQLite's only writer from everybody else for minutes.
 const ROWS_PER_BATCH: u32 = 5_000;

@@ -40,8 +40,8 @@ pub(super) async fn record_gone(
     .map(|_| ())
 }
 
-/// Whether `event` has happened since the last grant. Whose last one is `granted` need not be looked through any further; but
-/// when that is pruned, only the stream's row still knows of it.
+/// Whether `event` has happened since the last grant. The record of that grant spares a look at everything before it;
+/// once it is pruned, only the stream's row knows of it.
 pub(super) async fn is_told_since_grant(
     connection: &mut PgConnection,
     token_stream_id: TokenStreamId,

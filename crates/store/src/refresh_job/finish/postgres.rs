@@ -55,9 +55,9 @@ pub(super) async fn save_granted(
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Whether what was refused is what stands in the row, which stays so until the end of the transaction. It is not, either,
-/// when the pilot has signed in meanwhile and has got the same refresh token. A grant in the future tells of a clock that was
-/// wrong, and of no such pilot.
+/// Whether what was refused is what stands in the row, which stays so until the end of the transaction. It is not,
+/// either, when the pilot has signed in meanwhile and has got the same refresh token. A grant in the future tells of a
+/// clock that was wrong, and of no such pilot.
 pub(super) async fn lock_if_ours(connection: &mut PgConnection, claim: &RefreshClaim) -> Result<bool> {
     let ours = sqlx::query!(
         r#"select token_stream_id from token_stream
