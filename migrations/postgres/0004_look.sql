@@ -17,9 +17,9 @@ select s.token_stream_id, s.character_id, c.character_name, s.state, s.expires_a
        coalesce(s.first_error_at, lacks.at) as first_error_at, s.refused_scopes, s.scope_refused_at, s.last_used_at,
        e.event as last_event, e.detail as last_event_detail, e.at as last_event_at, s.looked_at
 from token_stream s join character c using (character_id)
-left join lateral (select 'scope_missing' as code, s.last_refreshed_at as at,
+left join lateral (select 'scope_missing' as code, coalesce(s.last_refreshed_at, s.created_at) as at,
                           'the login was not given the scope esi-killmails.read_killmails.v1' as error
-                   where s.state in ('active', 'suspect') and s.last_refreshed_at is not null
+                   where s.state in ('active', 'suspect') and s.expires_at is not null
                      and 'esi-killmails.read_killmails.v1' <> all (s.granted_scopes)) lacks on true
 left join lateral (select event, detail, at from token_event
                    where token_event.token_stream_id = s.token_stream_id
@@ -36,7 +36,7 @@ select c.character_id,
                    where s.character_id = c.character_id
                      and s.refresh_token_sealed is not null
                      and s.state in ('active', 'suspect')
-                     and (s.last_refreshed_at is null
+                     and (s.expires_at is null
                           or 'esi-killmails.read_killmails.v1' = any (s.granted_scopes))) as needs_login
 from character c
 left join lateral (select s.expires_at, s.last_refreshed_at, s.created_at

@@ -13,12 +13,12 @@ select s.token_stream_id, s.character_id, c.character_name, s.state, s.expires_a
        coalesce(s.last_error_code, iif(s.lacks_scope, 'scope_missing', null)) as last_error_code,
        coalesce(s.last_error, iif(s.lacks_scope, 'the login was not given the scope esi-killmails.read_killmails.v1', null))
            as last_error,
-       coalesce(s.last_error_at, iif(s.lacks_scope, s.last_refreshed_at, null)) as last_error_at,
+       coalesce(s.last_error_at, iif(s.lacks_scope, coalesce(s.last_refreshed_at, s.created_at), null)) as last_error_at,
        s.last_refreshed_at, s.granted_scopes, s.created_at,
-       coalesce(s.first_error_at, iif(s.lacks_scope, s.last_refreshed_at, null)) as first_error_at,
+       coalesce(s.first_error_at, iif(s.lacks_scope, coalesce(s.last_refreshed_at, s.created_at), null)) as first_error_at,
        s.refused_scopes, s.scope_refused_at, s.last_used_at,
        e.event as last_event, e.detail as last_event_detail, e.at as last_event_at, s.looked_at
-from (select *, state in ('active', 'suspect') and last_refreshed_at is not null
+from (select *, state in ('active', 'suspect') and expires_at is not null
                 and 'esi-killmails.read_killmails.v1' not in (select value from json_each(granted_scopes)) as lacks_scope
       from token_stream) s
 join character c using (character_id)
@@ -36,7 +36,7 @@ select c.character_id,
                    where s.character_id = c.character_id
                      and s.refresh_token_sealed is not null
                      and s.state in ('active', 'suspect')
-                     and (s.last_refreshed_at is null
+                     and (s.expires_at is null
                           or 'esi-killmails.read_killmails.v1' in (select value from json_each(s.granted_scopes))))
            as needs_login
 from character c

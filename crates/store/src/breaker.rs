@@ -132,7 +132,9 @@ pub(crate) async fn rule(
     login: RefusedLogin,
 ) -> Result<Ruled, StoreError> {
     let row = dialect!(*transaction, lock())?;
-    let counted = dialect!(*transaction, count(WINDOW, row.closed_at))?;
+    // One that lies in the future was closed under a wrong clock, and nothing has happened since.
+    let closed_at = row.closed_at.filter(|closed_at| *closed_at <= row.now);
+    let counted = dialect!(*transaction, count(WINDOW, closed_at))?;
     let seen = Seen {
         granted: counted.granted.unsigned_abs(),
         refused: counted.refused.unsigned_abs(),

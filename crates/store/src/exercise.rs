@@ -17,8 +17,8 @@ use crate::access::dialect;
 use crate::token_stream::health;
 use crate::{Store, StoreError};
 
-/// Looked at by one tick, those that were not used for the longest time first: more than it can ask for.
-const STREAMS_PER_TICK: u32 = 1_000;
+/// Looked at in one statement. Most of a fleet that was imported at once are candidates for days before they are due.
+const STREAMS_PER_PAGE: u32 = 10_000;
 
 impl Store {
     /// Streams that are due and that a tick may ask for now, those that are probed first, then those that were not used
@@ -31,16 +31,20 @@ impl Store {
         let asked = dialect!(access, asked(AGAIN_AFTER))?;
         let since_the_last = asked.last_at.map(|at| (asked.now - at).to_std().unwrap_or_default());
         let room = exercise::room(asked.streams.unsigned_abs(), asked.within_the_hour.unsigned_abs(), since_the_last);
-        if room == 0 {
-            return Ok(Vec::new());
-        }
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         let unused_for = UNUSED_MIN.to_std().unwrap_or(Duration::MAX);
-        let rows = dialect!(access, candidates(unused_for, AGAIN_AFTER, STREAMS_PER_TICK))?;
-        let mut due = Vec::new();
-        for row in rows {
-            due.extend(row.if_due()?);
+        let (mut due, mut last) = (Vec::new(), None);
+        while due.len() < room {
+            let page = dialect!(access, candidates(unused_for, AGAIN_AFTER, last.as_ref(), STREAMS_PER_PAGE))?;
+            for row in &page {
+                due.extend(row.if_due()?);
+            }
+            if page.len() < STREAMS_PER_PAGE as usize {
+                break;
+            }
+            last = page.into_iter().next_back();
         }
-        due.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+        due.truncate(room);
         Ok(due)
     }
 
@@ -73,7 +77,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn is_exercise_due(&self, token_stream_id: TokenStreamId) -> Result<bool, StoreError> {
         let row = dialect!(self.read("looking at a stream to exercise").await?, one(token_stream_id))?;
-        Ok(row.map(Unused::if_due).transpose()?.flatten().is_some())
+        Ok(row.as_ref().map(Unused::if_due).transpose()?.flatten().is_some())
     }
 }
 
@@ -99,7 +103,7 @@ struct Unused {
 }
 
 impl Unused {
-    fn if_due(self) -> Result<Option<TokenStreamId>, StoreError> {
+    fn if_due(&self) -> Result<Option<TokenStreamId>, StoreError> {
         let token_stream_id = TokenStreamId::parse(self.token_stream_id).map_err(StoreError::unexpected)?;
         let health = health(&self.state, self.strikes, self.first_refused_at, self.next_probe_at)?;
         Ok(exercise::is_due(token_stream_id, &health, self.unused_since, self.now).then_some(token_stream_id))

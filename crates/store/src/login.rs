@@ -4,7 +4,7 @@ mod import;
 mod postgres;
 mod sqlite;
 
-use domain::token::TokenEvent;
+use domain::token::{StreamState, TokenEvent};
 use domain::{CharacterId, TokenStreamId};
 pub use import::{Imported, KeptLogin};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::access::{Access, dialect};
 use crate::refresh_job::Granted;
 use crate::seal::{Keyring, TokenColumn};
-use crate::{Store, StoreError, token_event};
+use crate::{Store, StoreError, token_event, token_stream};
 
 /// What came of bringing in a refresh token.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,9 +59,11 @@ impl Store {
         let mut transaction = self.transaction("storing a login").await?;
         let start = add_or_find(&mut transaction, keyring, character_id, character_name, refresh_token).await?;
         let (LoginStart::Added(token_stream_id) | LoginStart::AlreadyStored(token_stream_id)) = start;
+        let before = token_stream::state(&dialect!(transaction, lock_state(token_stream_id))?)?;
         let sealed = keyring.seal(token_stream_id, TokenColumn::Access, granted.access_token);
         dialect!(transaction, set_access_token(token_stream_id, granted, &sealed))?;
         token_event::record(&mut transaction, token_stream_id, TokenEvent::Refreshed).await?;
+        token_event::record_change(&mut transaction, token_stream_id, before, StreamState::Active).await?;
         dialect!(transaction, make_due(character_id, character_name))?;
         transaction.commit().await?;
         Ok(start)

@@ -34,7 +34,8 @@ pub struct RefreshClaim {
     pub owner_hash: Option<String>,
     /// On the database's clock, just before the call is sent: what `expires_in` is added to.
     pub claimed_at: DateTime<Utc>,
-    /// It has been granted before, at least once.
+    /// EVE SSO has granted it to us before, at least once; what another program was given before an import does not
+    /// count.
     pub(crate) was_ever_granted: bool,
     /// An answer to a refresh of this stream was lost, or never recorded, since the last grant: it may have brought a
     /// new refresh token that we do not have.

@@ -77,14 +77,16 @@ pub(crate) fn health(
     first_refused_at: Option<DateTime<Utc>>,
     next_probe_at: Option<DateTime<Utc>>,
 ) -> Result<Health, StoreError> {
-    let state = StreamState::from_name(state)
-        .ok_or_else(|| StoreError::unexpected(format!("a token stream in the state {state:?}")))?;
     Ok(Health {
-        state,
+        state: self::state(state)?,
         strikes: u32::try_from(strikes).map_err(StoreError::unexpected)?,
         first_refused_at,
         next_probe_at,
     })
+}
+
+pub(crate) fn state(name: &str) -> Result<StreamState, StoreError> {
+    StreamState::from_name(name).ok_or_else(|| StoreError::unexpected(format!("a token stream in the state {name:?}")))
 }
 
 impl Store {

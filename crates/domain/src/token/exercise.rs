@@ -27,7 +27,8 @@ const PER_HOUR_MIN: u64 = 12;
 const HOURS_FOR_ALL: u64 = 48;
 
 /// Whether a stream is to be refreshed for its own sake: it has not been for long, or it was refused and its probe is
-/// due.
+/// due. One that was used in the future has met a wrong clock: nobody knows for how long it has not been used, so it is
+/// due, and [`room`] spreads what that clock has touched.
 #[must_use]
 pub fn is_due(
     token_stream_id: TokenStreamId,
@@ -36,7 +37,9 @@ pub fn is_due(
     now: DateTime<Utc>,
 ) -> bool {
     match health.state {
-        StreamState::Active => now >= unused_since + UNUSED_MAX - before_the_last_moment(token_stream_id),
+        StreamState::Active => {
+            unused_since > now || now >= unused_since + UNUSED_MAX - before_the_last_moment(token_stream_id)
+        }
         StreamState::Suspect => health.may_be_refreshed(now),
         StreamState::Dead | StreamState::Quarantined => false,
     }
@@ -77,6 +80,15 @@ mod tests {
             let due = |seconds| is_due(id(number), &Health::fresh(), start(), start() + TimeDelta::seconds(seconds));
             assert!(!due(16 * 86_400 - 1) && due(20 * 86_400), "{number}");
         }
+    }
+
+    #[test]
+    fn who_was_used_in_the_future_is_due() {
+        let now = start();
+        for ahead in [TimeDelta::seconds(1), TimeDelta::days(17), TimeDelta::days(3_650)] {
+            assert!(is_due(id(1), &Health::fresh(), now + ahead, now), "{ahead}");
+        }
+        assert!(!is_due(id(1), &Health::fresh(), now, now));
     }
 
     #[test]

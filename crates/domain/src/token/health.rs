@@ -11,8 +11,8 @@ pub const STRIKES_TO_DEAD: u32 = 3;
 /// The first and the last of them are at least this far apart.
 pub const SPAN_TO_DEAD: TimeDelta = TimeDelta::hours(24);
 /// After the first refusal, the second, and so on; the last step repeats.
-const PROBE_AFTER: [TimeDelta; 4] =
-    [TimeDelta::minutes(15), TimeDelta::hours(1), TimeDelta::hours(6), TimeDelta::hours(24)];
+const PROBE_AFTER: [TimeDelta; 4] = [TimeDelta::minutes(15), TimeDelta::hours(1), TimeDelta::hours(6), PROBE_AFTER_MAX];
+const PROBE_AFTER_MAX: TimeDelta = TimeDelta::hours(24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StreamState {
@@ -73,7 +73,8 @@ impl Health {
     pub fn may_be_refreshed(&self, now: DateTime<Utc>) -> bool {
         match self.state {
             StreamState::Active => true,
-            StreamState::Suspect => self.next_probe_at.is_none_or(|next_probe_at| next_probe_at <= now),
+            // One that is further ahead than any is put was put there by a clock that was wrong.
+            StreamState::Suspect => self.next_probe_at.is_none_or(|at| at <= now || at - now > PROBE_AFTER_MAX),
             StreamState::Dead | StreamState::Quarantined => false,
         }
     }
@@ -120,6 +121,14 @@ mod tests {
 
     fn start() -> DateTime<Utc> {
         DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn a_probe_that_a_wrong_clock_has_put_far_ahead_is_due() {
+        let health = Health::fresh().after_refusal(start() + TimeDelta::days(300));
+        assert!(health.may_be_refreshed(start()));
+        let farthest = Health { next_probe_at: Some(start() + PROBE_AFTER_MAX), ..health };
+        assert!(!farthest.may_be_refreshed(start()));
     }
 
     #[test]

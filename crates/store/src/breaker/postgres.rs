@@ -23,7 +23,8 @@ pub(super) async fn lock(connection: &mut PgConnection) -> Result<Row> {
     .await
 }
 
-/// A statement of its own, so that it sees what the holder of the lock before us has written.
+/// A statement of its own, so that it sees what the holder of the lock before us has written. What lies in the future
+/// was written under a wrong clock, and would count until then.
 pub(super) async fn count(
     connection: &mut PgConnection,
     window: Duration,
@@ -37,7 +38,7 @@ pub(super) async fn count(
                   count(*) filter (where event = $6 and detail = $7) as "turned_suspect!",
                   count(*) filter (where (event = $5 or (event = $6 and detail = $7))
                                      and ($2::timestamptz is null or at > $2)) as "doubted_since_closed!"
-           from token_event where at > now() - make_interval(secs => $1)"#,
+           from token_event where at > now() - make_interval(secs => $1) and at <= clock_timestamp()"#,
         lease::seconds(window),
         closed_at,
         TokenEvent::Refreshed.name(),

@@ -30,7 +30,7 @@ pub(super) async fn count(
                 count(*) filter (where event = ?6 and detail = ?7) as turned_suspect,
                 count(*) filter (where (event = ?5 or (event = ?6 and detail = ?7))
                                    and (?2 is null or at > ?2)) as doubted_since_closed
-         from token_event where at > ?1",
+         from token_event where at > ?1 and at <= ?8",
     )
     .bind(earlier(window))
     .bind(closed_at.map(text))
@@ -39,6 +39,7 @@ pub(super) async fn count(
     .bind(TokenEvent::RefusalWithheld { code: "" }.name())
     .bind(turned_suspect.name())
     .bind(turned_suspect.detail())
+    .bind(now_text())
     .fetch_one(connection)
     .await
 }

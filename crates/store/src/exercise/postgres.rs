@@ -24,28 +24,36 @@ pub(super) async fn asked(connection: &mut PgConnection, within: Duration) -> Re
     .await
 }
 
+/// Whoever may be due, which is for the rule to say; those that come behind the last one of the page before.
 pub(super) async fn candidates(
     connection: &mut PgConnection,
     unused_for: Duration,
     again_after: Duration,
+    after: Option<&Unused>,
     limit: u32,
 ) -> Result<Vec<Unused>> {
     sqlx::query_as!(
         Unused,
         r#"select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                  coalesce(last_refreshed_at, created_at - interval '15 days') as "unused_since!", now() as "now!"
-           from token_stream
+                  unused_since as "unused_since!", now() as "now!"
+           from (select *, coalesce(last_refreshed_at, created_at - interval '15 days') as unused_since
+                 from token_stream) stream
            where refresh_token_sealed is not null
              and (lease_until is null or lease_until <= now())
              and (exercise_hinted_at is null or exercise_hinted_at <= now() - make_interval(secs => $2)
                   or exercise_hinted_at > now() + make_interval(secs => $2))
-             and (state = 'active' and coalesce(last_refreshed_at, created_at - interval '15 days') <= now() - make_interval(secs => $1)
-                  or state = 'suspect' and next_probe_at <= now())
-           order by state desc, coalesce(last_refreshed_at, created_at - interval '15 days'), token_stream_id
+             and (state = 'suspect'
+                  or state = 'active' and unused_since not between now() - make_interval(secs => $1) and now())
+             and ($4::text is null
+                  or (state = 'active', unused_since, token_stream_id) > ($4 = 'active', $5::timestamptz, $6::bigint))
+           order by state = 'active', unused_since, token_stream_id
            limit $3"#,
         lease::seconds(unused_for),
         lease::seconds(again_after),
-        i64::from(limit)
+        i64::from(limit),
+        after.map(|last| last.state.as_str()),
+        after.map(|last| last.unused_since),
+        after.map(|last| last.token_stream_id)
     )
     .fetch_all(connection)
     .await

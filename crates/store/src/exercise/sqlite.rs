@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::{Asked, Unused};
-use crate::sqlite::{earlier, later, now_text};
+use crate::sqlite::{earlier, later, now_text, text};
 
 pub(super) async fn asked(connection: &mut SqliteConnection, within: Duration) -> Result<Asked> {
     sqlx::query_as(
@@ -26,18 +26,21 @@ pub(super) async fn candidates(
     connection: &mut SqliteConnection,
     unused_for: Duration,
     again_after: Duration,
+    after: Option<&Unused>,
     limit: u32,
 ) -> Result<Vec<Unused>> {
     sqlx::query_as(
-        "select token_stream_id, state, strikes, first_refused_at, next_probe_at,
-                coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) as unused_since, ?4 as now
-         from token_stream
+        "select token_stream_id, state, strikes, first_refused_at, next_probe_at, unused_since, ?4 as now
+         from (select *, coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days'))
+                         as unused_since
+               from token_stream)
          where refresh_token_sealed is not null
            and (lease_until is null or lease_until <= ?4)
            and (exercise_hinted_at is null or exercise_hinted_at <= ?2 or exercise_hinted_at > ?5)
-           and (state = 'active' and coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')) <= ?1
-                or state = 'suspect' and next_probe_at <= ?4)
-         order by state desc, coalesce(last_refreshed_at, strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-15 days')), token_stream_id
+           and (state = 'suspect'
+                or state = 'active' and unused_since not between ?1 and ?4)
+           and (?6 is null or (state = 'active', unused_since, token_stream_id) > (?6 = 'active', ?7, ?8))
+         order by state = 'active', unused_since, token_stream_id
          limit ?3",
     )
     .bind(earlier(unused_for))
@@ -45,6 +48,9 @@ pub(super) async fn candidates(
     .bind(limit)
     .bind(now_text())
     .bind(later(again_after))
+    .bind(after.map(|last| &last.state))
+    .bind(after.map(|last| text(last.unused_since)))
+    .bind(after.map(|last| last.token_stream_id))
     .fetch_all(connection)
     .await
 }

@@ -61,7 +61,7 @@ impl Store {
         }
         if let Some(granted) = granted {
             let sealed = keyring.seal(added, TokenColumn::Access, granted.access_token);
-            dialect!(transaction, set_access_token(added, granted, &sealed))?;
+            dialect!(transaction, keep_access_token(added, granted, &sealed))?;
         }
         if !others.iter().any(|other| other.is_in_use) {
             dialect!(transaction, make_due_in(*character_id, due_in))?;

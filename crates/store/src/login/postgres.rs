@@ -62,6 +62,13 @@ pub(super) async fn set_refresh_token(
     .map(|_| ())
 }
 
+/// The state, which stays so until the end of the transaction.
+pub(super) async fn lock_state(connection: &mut PgConnection, token_stream_id: TokenStreamId) -> Result<String> {
+    sqlx::query_scalar!("select state from token_stream where token_stream_id = $1 for update", token_stream_id.get())
+        .fetch_one(connection)
+        .await
+}
+
 /// The lease of a refresh that is under way is left to who holds it; one that stands in the past tells of an answer that is
 /// not lost any more.
 pub(super) async fn set_access_token(
@@ -77,6 +84,27 @@ pub(super) async fn set_access_token(
                last_error_code = null, last_error = null, last_error_at = null, first_error_at = null, last_refreshed_at = now(),
                refused_scopes = '{}', scope_refused_at = null,
                lease_until = case when lease_until > now() then lease_until end
+           where token_stream_id = $1"#,
+        token_stream_id.get(),
+        sealed,
+        granted.expires_at,
+        granted.owner_hash,
+        granted.scopes
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Of a new stream. Another program has refreshed it, we never have: so `last_refreshed_at` stays empty.
+pub(super) async fn keep_access_token(
+    connection: &mut PgConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query!(
+        r#"update token_stream set access_token_sealed = $2, expires_at = $3, owner_hash = $4, granted_scopes = $5
            where token_stream_id = $1"#,
         token_stream_id.get(),
         sealed,
@@ -151,7 +179,7 @@ pub(super) async fn delete_unused_stream(
     .await?;
     sqlx::query_scalar!(
         r#"delete from token_stream
-           where token_stream_id = $1 and last_refreshed_at is null and refresh_token_version = 0
+           where token_stream_id = $1 and expires_at is null and refresh_token_version = 0
              and lease_until is null
            returning character_id"#,
         token_stream_id.get()

@@ -55,6 +55,14 @@ pub(super) async fn set_refresh_token(
         .map(|_| ())
 }
 
+/// There is nothing to lock: the transaction is the only one that writes.
+pub(super) async fn lock_state(connection: &mut SqliteConnection, token_stream_id: TokenStreamId) -> Result<String> {
+    sqlx::query_scalar("select state from token_stream where token_stream_id = ?1")
+        .bind(token_stream_id.get())
+        .fetch_one(connection)
+        .await
+}
+
 pub(super) async fn set_access_token(
     connection: &mut SqliteConnection,
     token_stream_id: TokenStreamId,
@@ -76,6 +84,26 @@ pub(super) async fn set_access_token(
     .bind(granted.owner_hash)
     .bind(Json(granted.scopes))
     .bind(now_text())
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn keep_access_token(
+    connection: &mut SqliteConnection,
+    token_stream_id: TokenStreamId,
+    granted: &Granted<'_>,
+    sealed: &[u8],
+) -> Result<()> {
+    sqlx::query(
+        "update token_stream set access_token_sealed = ?2, expires_at = ?3, owner_hash = ?4, granted_scopes = ?5
+         where token_stream_id = ?1",
+    )
+    .bind(token_stream_id.get())
+    .bind(sealed)
+    .bind(text(granted.expires_at))
+    .bind(granted.owner_hash)
+    .bind(Json(granted.scopes))
     .execute(connection)
     .await
     .map(|_| ())
@@ -130,7 +158,7 @@ pub(super) async fn delete_unused_stream(
 ) -> Result<Option<i64>> {
     sqlx::query_scalar(
         "delete from token_stream
-         where token_stream_id = ?1 and last_refreshed_at is null and refresh_token_version = 0
+         where token_stream_id = ?1 and expires_at is null and refresh_token_version = 0
            and lease_until is null
          returning character_id",
     )

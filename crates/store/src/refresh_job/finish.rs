@@ -14,7 +14,7 @@ use domain::token::{Health, StreamState, TokenEvent};
 use secrecy::SecretString;
 
 use super::RefreshClaim;
-use crate::access::{Access, dialect};
+use crate::access::dialect;
 use crate::seal::{Keyring, TokenColumn};
 use crate::token_stream::AccessToken;
 use crate::{Store, StoreError, breaker, sso_slot, token_event};
@@ -96,7 +96,8 @@ impl Store {
         dialect!(transaction, end_lease(claim, false))?;
         if is_saved {
             token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::Refreshed).await?;
-            record_change(&mut transaction, claim, claim.health.after_grant().state).await?;
+            let (from, to) = (claim.health.state, claim.health.after_grant().state);
+            token_event::record_change(&mut transaction, claim.token_stream_id, from, to).await?;
             breaker::granted(&mut transaction, claim.token_stream_id).await?;
         }
         transaction.commit().await?;
@@ -135,7 +136,8 @@ impl Store {
         if ruled.ruling == Ruling::MarkNew {
             token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::NewSuspect).await?;
         } else {
-            record_change(&mut transaction, claim, health.state).await?;
+            token_event::record_change(&mut transaction, claim.token_stream_id, claim.health.state, health.state)
+                .await?;
         }
         transaction.commit().await?;
         Ok(match ruled.reason {
@@ -174,7 +176,8 @@ impl Store {
             token_event::record(&mut transaction, claim.token_stream_id, event).await?;
         }
         if is_remembered {
-            record_change(&mut transaction, claim, health.state).await?;
+            token_event::record_change(&mut transaction, claim.token_stream_id, claim.health.state, health.state)
+                .await?;
         }
         transaction.commit().await
     }
@@ -189,16 +192,6 @@ impl Store {
         dialect!(transaction, end_lease(claim, false))?;
         transaction.commit().await
     }
-}
-
-/// A state that is another one from now on.
-async fn record_change(transaction: &mut Access, claim: &RefreshClaim, to: StreamState) -> Result<(), StoreError> {
-    let from = claim.health.state;
-    if from == to {
-        return Ok(());
-    }
-    let event = TokenEvent::StateChanged { from, to };
-    token_event::record(transaction, claim.token_stream_id, event).await
 }
 
 /// `expires_at` of a token whose refresh was sent at `claimed_at`.

@@ -13,7 +13,7 @@ pub(super) async fn streams_with_scopes(
         StreamRow,
         r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
-                  last_refreshed_at is not null and not (granted_scopes @> $2) or refused_scopes && $2 as "lacks_scope!",
+                  expires_at is not null and not (granted_scopes @> $2) or refused_scopes && $2 as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = $1"#,
         character_id.get(),

@@ -14,7 +14,7 @@ pub(super) async fn streams_with_scopes(
     sqlx::query_as(
         "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
-                last_refreshed_at is not null
+                expires_at is not null
                 and exists (select value from json_each(?2) except select value from json_each(granted_scopes))
                 or exists (select value from json_each(?2) intersect select value from json_each(refused_scopes))
                     as lacks_scope,

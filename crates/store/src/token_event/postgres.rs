@@ -40,26 +40,55 @@ pub(super) async fn record_gone(
     .map(|_| ())
 }
 
-/// Whether `event` has happened, and `other` has not happened since.
-pub(super) async fn is_last_of_the_two(
+/// Whether `event` has happened since the last grant. The record of that grant spares a look at everything before it;
+/// once it is pruned, only the stream's row knows of it.
+pub(super) async fn is_told_since_grant(
     connection: &mut PgConnection,
     token_stream_id: TokenStreamId,
     event: &str,
-    other: &str,
+    granted: &str,
 ) -> Result<bool> {
-    let last = sqlx::query_scalar!(
-        r#"select event from token_event where token_stream_id = $1 and event in ($2, $3)
-           order by token_event_id desc limit 1"#,
+    sqlx::query_scalar!(
+        r#"select e.event = $2 and e.at > coalesce(s.last_refreshed_at, '-infinity') as "is_told!"
+           from token_event e join token_stream s using (token_stream_id)
+           where token_stream_id = $1 and e.event in ($2, $3)
+           order by e.token_event_id desc limit 1"#,
         token_stream_id.get(),
         event,
-        other
-    );
-    Ok(last.fetch_optional(connection).await?.is_some_and(|last| last == event))
+        granted
+    )
+    .fetch_optional(connection)
+    .await
+    .map(Option::unwrap_or_default)
 }
 
-pub(super) async fn prune(connection: &mut PgConnection, kept_for: Duration) -> Result<u64> {
-    sqlx::query!("delete from token_event where at < now() - make_interval(secs => $1)", lease::seconds(kept_for))
-        .execute(connection)
-        .await
-        .map(|pruned| pruned.rows_affected())
+/// Rows that another scheduler is just removing are its business.
+pub(super) async fn prune(connection: &mut PgConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query!(
+        r#"with old as (
+               select token_event_id from token_event where at < now() - make_interval(secs => $1)
+               order by at limit $2 for update skip locked)
+           delete from token_event e using old where e.token_event_id = old.token_event_id"#,
+        lease::seconds(kept_for),
+        i64::from(limit)
+    )
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
+}
+
+/// The words stand in the statement because they do in the index.
+pub(super) async fn prune_frequent(connection: &mut PgConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query!(
+        r#"with old as (
+               select token_event_id from token_event
+               where event in ('refreshed', 'rotated') and at < now() - make_interval(secs => $1)
+               order by at limit $2 for update skip locked)
+           delete from token_event e using old where e.token_event_id = old.token_event_id"#,
+        lease::seconds(kept_for),
+        i64::from(limit)
+    )
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
 }

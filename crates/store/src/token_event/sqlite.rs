@@ -41,29 +41,48 @@ pub(super) async fn record_gone(
         .map(|_| ())
 }
 
-/// Whether `event` has happened, and `other` has not happened since.
-pub(super) async fn is_last_of_the_two(
+pub(super) async fn is_told_since_grant(
     connection: &mut SqliteConnection,
     token_stream_id: TokenStreamId,
     event: &str,
-    other: &str,
+    granted: &str,
 ) -> Result<bool> {
-    let last: Option<String> = sqlx::query_scalar(
-        "select event from token_event where token_stream_id = ?1 and event in (?2, ?3)
-         order by token_event_id desc limit 1",
+    let is_told: Option<bool> = sqlx::query_scalar(
+        "select e.event = ?2 and e.at > coalesce(s.last_refreshed_at, '')
+         from token_event e join token_stream s using (token_stream_id)
+         where token_stream_id = ?1 and e.event in (?2, ?3)
+         order by e.token_event_id desc limit 1",
     )
     .bind(token_stream_id.get())
     .bind(event)
-    .bind(other)
+    .bind(granted)
     .fetch_optional(connection)
     .await?;
-    Ok(last.is_some_and(|last| last == event))
+    Ok(is_told.unwrap_or_default())
 }
 
-pub(super) async fn prune(connection: &mut SqliteConnection, kept_for: Duration) -> Result<u64> {
-    sqlx::query("delete from token_event where at < ?1")
-        .bind(earlier(kept_for))
-        .execute(connection)
-        .await
-        .map(|pruned| pruned.rows_affected())
+pub(super) async fn prune(connection: &mut SqliteConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query(
+        "delete from token_event
+         where token_event_id in (select token_event_id from token_event where at < ?1 order by at limit ?2)",
+    )
+    .bind(earlier(kept_for))
+    .bind(limit)
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
+}
+
+/// The words stand in the statement because they do in the index.
+pub(super) async fn prune_frequent(connection: &mut SqliteConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query(
+        "delete from token_event
+         where token_event_id in (select token_event_id from token_event where event in ('refreshed', 'rotated') and at < ?1
+                                  order by at limit ?2)",
+    )
+    .bind(earlier(kept_for))
+    .bind(limit)
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
 }

@@ -5,14 +5,16 @@ use sqlx::{PgConnection, Result};
 use super::{AccessToken, SealedToken, StreamRow};
 use crate::lease;
 
+/// With the end of an access token stands what was granted with it; before the first one nothing is known.
 pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as!(
         StreamRow,
         r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
-                  last_refreshed_at is not null and $2 <> all (granted_scopes)
+                  expires_at is not null and $2 <> all (granted_scopes)
                   or $2 = any (refused_scopes)
-                     and scope_refused_at > now() - make_interval(secs => $3) as "lacks_scope!",
+                     and scope_refused_at between now() - make_interval(secs => $3)
+                                              and now() + make_interval(secs => $3) as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = any($1)"#,
         character_ids,

@@ -5,20 +5,22 @@ use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
 
 use super::{AccessToken, SealedToken, StreamRow};
-use crate::sqlite::{earlier, now_text, text};
+use crate::sqlite::{earlier, later, now_text, text};
 
 pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
         "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
-                last_refreshed_at is not null and ?2 not in (select value from json_each(granted_scopes))
-                or ?2 in (select value from json_each(refused_scopes)) and scope_refused_at > ?3 as lacks_scope,
+                expires_at is not null and ?2 not in (select value from json_each(granted_scopes))
+                or ?2 in (select value from json_each(refused_scopes))
+                   and scope_refused_at between ?3 and ?4 as lacks_scope,
                 expires_at, strikes, first_refused_at, next_probe_at
          from token_stream where character_id in (select value from json_each(?1))",
     )
     .bind(Json(character_ids))
     .bind(LIST_SCOPE)
     .bind(earlier(SCOPE_PROBED_AFTER))
+    .bind(later(SCOPE_PROBED_AFTER))
     .fetch_all(connection)
     .await
 }

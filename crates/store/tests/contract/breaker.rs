@@ -12,11 +12,13 @@ contract![
     five_are_marked_and_the_sixth_stops_it,
     the_more_are_granted_the_more_are_believed,
     what_is_longer_ago_than_five_minutes_does_not_count,
+    what_lies_in_the_future_does_not_count,
     while_it_is_open_nobody_becomes_dead_either,
     a_canary_that_is_granted_ends_the_pause,
     canaries_are_different_logins_a_minute_apart_and_the_operator_is_told_when_all_are_refused,
     a_grant_of_anybody_else_does_not_close_it,
     after_a_canary_others_are_doubted_without_a_pause_until_there_are_too_many_again,
+    a_canary_in_the_future_holds_up_none_and_its_grant_hides_no_wave,
     logins_that_were_never_good_stop_nobody_while_others_are_granted,
     a_refused_client_is_one_pause_that_lengthens_and_one_alarm,
     the_first_answer_that_does_not_refuse_our_client_ends_that_pause,
@@ -115,6 +117,16 @@ async fn what_is_longer_ago_than_five_minutes_does_not_count(database: Database)
     assert_eq!(pause(&database).await, None);
 }
 
+async fn what_lies_in_the_future_does_not_count(database: Database) {
+    let streams = database.granted_logins(11).await;
+    for &token_stream_id in &streams[..5] {
+        assert!(matches!(refuse(&database, token_stream_id).await, Refused::Marked(_)));
+    }
+    database.run("update token_event set at = at + interval '300 days'").await;
+    refuse_six(&database, &streams[5..]).await;
+    assert_eq!(harmed(&database).await, 10);
+}
+
 async fn while_it_is_open_nobody_becomes_dead_either(database: Database) {
     let streams = database.granted_logins(7).await;
     let nearly_dead = streams[6];
@@ -196,6 +208,21 @@ async fn after_a_canary_others_are_doubted_without_a_pause_until_there_are_too_m
     }
     assert!(matches!(refuse(&database, others[5]).await, Refused::Opened { .. }));
     assert_eq!(harmed(&database).await, 5);
+}
+
+async fn a_canary_in_the_future_holds_up_none_and_its_grant_hides_no_wave(database: Database) {
+    let streams = database.granted_logins(20).await;
+    refuse_six(&database, &streams).await;
+    database.run("update sso_breaker set opened_at = now() + interval '300 days'").await;
+    database.run("update sso_breaker set canary_at = now() + interval '300 days'").await;
+    let canary = database.store.claim_canary().await.unwrap().unwrap();
+    let claim = database.refresh(canary).await;
+    database.grant(&claim, "access", 1199).await;
+    assert_eq!(pause(&database).await, None);
+    // If it had been closed then, nobody would be doubted since, and it would not open again before.
+    database.run("update sso_breaker set closed_at = now() + interval '300 days'").await;
+    let other = streams[6..].iter().find(|stream| **stream != canary).unwrap();
+    assert!(matches!(refuse(&database, *other).await, Refused::Opened { .. }));
 }
 
 async fn logins_that_were_never_good_stop_nobody_while_others_are_granted(database: Database) {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::TokenStreamId;
+use domain::token::Health;
+use domain::token::exercise::is_due;
 
 use crate::harness::{Database, at_once, contract};
 
@@ -12,9 +14,12 @@ contract![
     who_is_given_up_quarantined_or_in_other_hands_is_not_due,
     what_was_asked_for_is_not_asked_for_again_within_an_hour,
     three_hundred_that_are_overdue_are_asked_for_bit_by_bit,
+    thousands_that_are_not_due_yet_hide_nobody_who_is,
     two_ticks_at_once_ask_for_each_stream_once,
     marks_that_are_taken_back_are_due_again,
     a_mark_of_a_clock_that_was_wrong_holds_up_nobody,
+    who_was_refreshed_or_signed_in_in_the_future_is_due,
+    a_probe_that_was_put_off_by_a_clock_that_was_wrong_is_due,
 ];
 
 /// So many logins, all of them refreshed for the last time so many days ago.
@@ -110,6 +115,35 @@ async fn three_hundred_that_are_overdue_are_asked_for_bit_by_bit(database: Datab
     assert_eq!(asked_for, [1; 13]);
 }
 
+async fn thousands_that_are_not_due_yet_hide_nobody_who_is(database: Database) {
+    database.character(1).await;
+    let imported = "insert into token_stream (character_id, refresh_token_sealed, last_refreshed_at)
+                    with recursive numbers (number) as (
+                        select 1 union all select number + 1 from numbers where number < 12000)
+                    select 1, 'sealed'::bytea, now() - interval '385 hours' from numbers";
+    assert_eq!(database.run(imported).await, 12_000);
+    // Nobody was asked for lately, so there is room for 250: twice as many as are due.
+    let long_ago = "update token_stream set exercise_hinted_at = now() - interval '2 hours' where token_stream_id = 1";
+    database.run(long_ago).await;
+    let unused_since = database.time("select last_refreshed_at from token_stream where token_stream_id = 1").await;
+    let due_at = |now| {
+        let streams = (1..=12_000).map(|id| TokenStreamId::parse(id).unwrap());
+        streams.filter(|stream| is_due(*stream, &Health::fresh(), unused_since, now)).collect::<BTreeSet<_>>()
+    };
+    let before = due_at(database.store.now().await.unwrap());
+    let found: BTreeSet<_> = database.store.due_exercises().await.unwrap().into_iter().collect();
+    let after = due_at(database.store.now().await.unwrap());
+    assert!((100..150).contains(&before.len()), "{}", before.len());
+    assert!(found.is_superset(&before) && found.is_subset(&after), "{} of {}", found.len(), before.len());
+
+    // A suspect comes first; once more are due than there is room for, the room is filled.
+    database.run("update token_stream set last_refreshed_at = now() - interval '25 days'").await;
+    let last = "update token_stream set state = 'suspect', next_probe_at = now() where token_stream_id = 12000";
+    database.run(last).await;
+    let found = database.store.due_exercises().await.unwrap();
+    assert_eq!((found.len(), found[0].get(), found[1].get()), (250, 12_000, 1));
+}
+
 async fn two_ticks_at_once_ask_for_each_stream_once(database: Database) {
     let streams = unused_for(&database, 30, 20).await;
     let claimed = at_once(&database, 0..4, |database: Database, _| {
@@ -135,4 +169,31 @@ async fn a_mark_of_a_clock_that_was_wrong_holds_up_nobody(database: Database) {
     assert_eq!(database.store.due_exercises().await.unwrap(), streams);
     assert_eq!(database.store.claim_exercises(&streams).await.unwrap(), streams);
     assert_eq!(database.store.due_exercises().await.unwrap(), []);
+}
+
+async fn who_was_refreshed_or_signed_in_in_the_future_is_due(database: Database) {
+    let streams = unused_for(&database, 3, 1).await;
+    database
+        .run("update token_stream set last_refreshed_at = now() + interval '300 days' where token_stream_id = 2")
+        .await;
+    database
+        .run(
+            "update token_stream set last_refreshed_at = null, created_at = now() + interval '300 days'
+             where token_stream_id = 3",
+        )
+        .await;
+    assert_eq!(due(&database).await, BTreeSet::from([streams[1], streams[2]]));
+    let claim = database.refresh(streams[1]).await;
+    database.grant(&claim, "access", 1199).await;
+    assert!(!database.store.is_exercise_due(streams[1]).await.unwrap());
+}
+
+async fn a_probe_that_was_put_off_by_a_clock_that_was_wrong_is_due(database: Database) {
+    let stream = database.login(1, "one").await;
+    let claim = database.refresh(stream).await;
+    database.refused(&claim).await;
+    for (ahead, expected) in [("23 hours", false), ("25 hours", true)] {
+        database.run(format!("update token_stream set next_probe_at = now() + interval '{ahead}'")).await;
+        assert_eq!(database.store.due_exercises().await.unwrap() == [stream], expected, "{ahead}");
+    }
 }

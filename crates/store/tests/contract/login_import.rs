@@ -17,14 +17,26 @@ contract![
     a_character_that_is_served_is_left_as_it_was,
     a_token_that_the_provider_may_have_replaced_is_not_used_again,
     a_trial_writes_nothing,
+    it_is_new_to_the_breaker_until_it_is_granted_to_us,
+    an_access_token_without_the_scope_is_not_used,
 ];
 
 const PILOT: i64 = 90_000_001;
 
 async fn import(database: &Database, token: &str, access_token: Option<&str>, is_trial: bool) -> Imported {
+    import_with_scope(database, token, access_token, is_trial, LIST_SCOPE).await
+}
+
+async fn import_with_scope(
+    database: &Database,
+    token: &str,
+    access_token: Option<&str>,
+    is_trial: bool,
+    scope: &str,
+) -> Imported {
     let (refresh_token, access_token) = (secret(token), access_token.map(secret));
     let expires_at = database.store.now().await.unwrap() + TimeDelta::minutes(10);
-    let scopes = [LIST_SCOPE.to_owned()];
+    let scopes = [scope.to_owned()];
     let granted = access_token.as_ref().map(|access_token| Granted {
         access_token,
         expires_at,
@@ -94,4 +106,37 @@ async fn a_trial_writes_nothing(database: Database) {
     let before = database.contents().await;
     assert!(matches!(import(&database, "first", Some("access"), true).await, Imported::Added(_)));
     assert_eq!(database.contents().await, before);
+}
+
+async fn it_is_new_to_the_breaker_until_it_is_granted_to_us(database: Database) {
+    let [granted] = database.granted_logins(1).await[..] else { panic!("one login") };
+    for _ in 0..3 {
+        let claim = database.refresh(granted).await;
+        database.grant(&claim, "access", 1199).await;
+    }
+    let Imported::Added(imported) = import(&database, "first", Some("access"), false).await else {
+        panic!("it is new")
+    };
+    let claim = database.refresh(imported).await;
+    database.refused(&claim).await;
+    let claim = database.refresh(imported).await;
+    database.grant(&claim, "access", 1199).await;
+    let claim = database.refresh(imported).await;
+    database.refused(&claim).await;
+    let events = database.events(imported).await;
+    let changes: Vec<_> = events.iter().filter(|event| event.starts_with("state_changed")).collect();
+    assert_eq!(
+        changes,
+        ["state_changed: new -> suspect", "state_changed: suspect -> active", "state_changed: active -> suspect"]
+    );
+}
+
+async fn an_access_token_without_the_scope_is_not_used(database: Database) {
+    for (token, scope, expected) in [("first", "publicData", true), ("second", LIST_SCOPE, false)] {
+        let imported = import_with_scope(&database, token, Some("access"), false, scope).await;
+        let Imported::Added(imported) = imported else { panic!("it is new") };
+        let streams = database.store.streams_of(character(PILOT)).await.unwrap().streams;
+        let stream = streams.iter().find(|stream| stream.token_stream_id == imported).unwrap();
+        assert_eq!(stream.lacks_scope, expected, "{scope}");
+    }
 }

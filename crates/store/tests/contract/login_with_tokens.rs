@@ -13,6 +13,7 @@ contract![
     it_can_be_used_without_a_refresh,
     another_login_is_left_as_it_was,
     a_refresh_token_that_is_given_again_makes_its_stream_as_good_as_new,
+    what_was_active_has_not_changed_its_state,
     a_refresh_that_is_under_way_keeps_its_lease,
     a_refusal_that_comes_after_it_is_not_held_against_it,
 ];
@@ -79,6 +80,14 @@ async fn a_refresh_token_that_is_given_again_makes_its_stream_as_good_as_new(dat
             "last_error_code": null, "lease_until": null })
     );
     assert!(!database.refresh(first).await.lost_answer);
+    let expected = ["refreshed", "state_changed: dead -> active"];
+    assert_eq!(database.events(first).await[3..], expected);
+}
+
+async fn what_was_active_has_not_changed_its_state(database: Database) {
+    let LoginStart::Added(stream) = sign_in(&database, "first", "access").await else { panic!("it is new") };
+    assert_eq!(sign_in(&database, "first", "access").await, LoginStart::AlreadyStored(stream));
+    assert_eq!(database.events(stream).await, ["signed_in", "refreshed", "refreshed"]);
 }
 
 async fn a_refresh_that_is_under_way_keeps_its_lease(database: Database) {

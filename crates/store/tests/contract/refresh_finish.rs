@@ -15,6 +15,7 @@ contract![
     a_grant_is_stored_with_all_that_was_verified,
     a_refusal_is_remembered_and_no_token_is_lost_by_it,
     a_stream_that_changed_its_owner_stays_quarantined,
+    a_grant_in_the_future_hides_no_refusal_and_no_failure,
 ];
 
 const ROW: &str = "select state, strikes, first_refused_at, next_probe_at, last_error_code, last_error, \
@@ -105,4 +106,16 @@ async fn a_stream_that_changed_its_owner_stays_quarantined(database: Database) {
     let streams = database.store.streams_of(claim.character_id).await.unwrap().streams;
     assert_eq!(streams[0].health.state, StreamState::Quarantined);
     assert!(streams[0].has_refresh_token);
+}
+
+async fn a_grant_in_the_future_hides_no_refusal_and_no_failure(database: Database) {
+    let [refused, failed] = database.granted_logins(2).await[..] else { panic!("two logins") };
+    database.run("update token_stream set last_refreshed_at = now() + interval '300 days'").await;
+    let claim = database.refresh(refused).await;
+    assert!(matches!(database.refused(&claim).await, Refused::Marked(_)));
+    let claim = database.refresh(failed).await;
+    database.no_grant(&claim, AnswerSeen::Yes).await;
+    let rows = database.rows("select state, last_error_code from token_stream order by token_stream_id").await;
+    assert_eq!(rows[0], json!({ "state": "suspect", "last_error_code": "invalid_grant" }));
+    assert_eq!(rows[1], json!({ "state": "active", "last_error_code": "503" }));
 }

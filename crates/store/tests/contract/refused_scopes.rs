@@ -14,6 +14,7 @@ contract![
     a_refresh_does_not_bring_a_refused_scope_back,
     a_scope_that_is_taken_again_is_refused_no_more,
     scopes_are_refused_each_for_itself_and_once,
+    a_refusal_in_the_future_does_not_count,
     a_use_is_remembered,
 ];
 
@@ -86,6 +87,14 @@ async fn scopes_are_refused_each_for_itself_and_once(database: Database) {
     database.store.record_accepted(&token, LIST_SCOPE).await.unwrap();
     assert_eq!(database.row(ROW).await, refused(&[OTHER_SCOPE]));
     assert!(!lacks_scope(&database).await, "the other one is of no use for lists");
+}
+
+async fn a_refusal_in_the_future_does_not_count(database: Database) {
+    let token_stream_id = database.login(1, "one").await;
+    let token = granted(&database, token_stream_id).await;
+    database.store.refuse_scope(&token, LIST_SCOPE).await.unwrap();
+    database.run("update token_stream set scope_refused_at = now() + interval '300 days'").await;
+    assert!(!lacks_scope(&database).await);
 }
 
 async fn a_use_is_remembered(database: Database) {

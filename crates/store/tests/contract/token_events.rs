@@ -12,7 +12,9 @@ contract![
     an_owner_that_changed_is_told,
     what_came_too_late_is_not_told,
     a_use_by_a_sibling_is_told_with_its_name,
-    records_are_kept_for_ninety_days,
+    records_are_kept_for_ninety_days_and_grants_for_seven,
+    an_answer_that_is_lost_is_told_although_the_grant_before_it_is_pruned,
+    a_tick_removes_no_more_than_it_has_time_for,
     no_record_holds_a_token,
 ];
 
@@ -111,7 +113,7 @@ async fn a_use_by_a_sibling_is_told_with_its_name(database: Database) {
     assert_eq!(database.events(token_stream_id).await, ["signed_in", "issued: a fitting tool"]);
 }
 
-async fn records_are_kept_for_ninety_days(database: Database) {
+async fn records_are_kept_for_ninety_days_and_grants_for_seven(database: Database) {
     let token_stream_id = database.login(90_000_001, "first-token").await;
     for (word, days) in [("old", 91), ("recent", 89)] {
         database.store.record_use(token_stream_id, word).await.unwrap();
@@ -119,8 +121,46 @@ async fn records_are_kept_for_ninety_days(database: Database) {
             .run(format!("update token_event set at = now() - interval '{days} days' where detail = '{word}'"))
             .await;
     }
+    for days in [8, 6] {
+        let claim = database.refresh(token_stream_id).await;
+        database.grant(&claim, "access", 1199).await;
+        database
+            .run(format!(
+                "update token_event set at = now() - interval '{days} days'
+                 where event = 'refreshed' and at > now() - interval '1 day'"
+            ))
+            .await;
+    }
+    assert_eq!(database.store.prune_token_events().await.unwrap(), 2);
+    assert_eq!(database.events(token_stream_id).await, ["signed_in", "issued: recent", "refreshed"]);
+    assert_eq!(database.store.prune_token_events().await.unwrap(), 0);
+}
+
+async fn an_answer_that_is_lost_is_told_although_the_grant_before_it_is_pruned(database: Database) {
+    let token_stream_id = database.login(90_000_001, "first-token").await;
+    let claim = database.refresh(token_stream_id).await;
+    database.no_grant(&claim, AnswerSeen::MayBeLost).await;
+    let claim = database.refresh(token_stream_id).await;
+    database.grant(&claim, "access", 1199).await;
+    database.run("update token_event set at = at - interval '8 days'").await;
+    database.run("update token_stream set last_refreshed_at = last_refreshed_at - interval '8 days'").await;
     assert_eq!(database.store.prune_token_events().await.unwrap(), 1);
-    assert_eq!(database.events(token_stream_id).await, ["signed_in", "issued: recent"]);
+    for _ in 0..2 {
+        let claim = database.refresh(token_stream_id).await;
+        database.no_grant(&claim, AnswerSeen::MayBeLost).await;
+    }
+    assert_eq!(database.events(token_stream_id).await, ["signed_in", "answer_lost", "answer_lost"]);
+}
+
+async fn a_tick_removes_no_more_than_it_has_time_for(database: Database) {
+    let many = "insert into token_event (token_stream_id, character_id, event, at)
+                with recursive numbers (number) as (
+                    select 1 union all select number + 1 from numbers where number < 100700)
+                select number, 1, 'refreshed', now() - interval '8 days' from numbers";
+    assert_eq!(database.run(many).await, 100_700);
+    for expected in [100_000, 700, 0] {
+        assert_eq!(database.store.prune_token_events().await.unwrap(), expected);
+    }
 }
 
 async fn no_record_holds_a_token(database: Database) {

@@ -43,13 +43,15 @@ pub(super) async fn save_granted(
     Ok(saved.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Whether what was refused is what stands in the row, which stays so until the end of the transaction. It is not, either,
-/// when the pilot has signed in meanwhile and has got the same refresh token.
+/// Whether what was refused is what stands in the row, which stays so until the end of the transaction. It is not,
+/// either, when the pilot has signed in meanwhile and has got the same refresh token. A grant in the future tells of a
+/// clock that was wrong, and of no such pilot.
 pub(super) async fn lock_if_ours(connection: &mut PgConnection, claim: &RefreshClaim) -> Result<bool> {
     let ours = sqlx::query!(
         r#"select token_stream_id from token_stream
            where token_stream_id = $1 and refresh_token_version = $2 and fence = $3
-             and (last_refreshed_at is null or last_refreshed_at <= $4) for update"#,
+             and (last_refreshed_at is null or last_refreshed_at <= $4 or last_refreshed_at > clock_timestamp())
+           for update"#,
         claim.token_stream_id.get(),
         claim.refresh_token_version,
         claim.fence,
@@ -71,7 +73,7 @@ pub(super) async fn save_refused(
                first_error_at = case when last_error_code = $7 then coalesce(first_error_at, now()) else now() end,
                last_error_code = $7, last_error = $8, last_error_at = now()
            where token_stream_id = $1 and refresh_token_version = $2 and fence = $9
-             and (last_refreshed_at is null or last_refreshed_at <= $10)"#,
+             and (last_refreshed_at is null or last_refreshed_at <= $10 or last_refreshed_at > clock_timestamp())"#,
         claim.token_stream_id.get(),
         claim.refresh_token_version,
         health.state.name(),

@@ -56,12 +56,13 @@ pub(super) async fn lock_if_ours(connection: &mut SqliteConnection, claim: &Refr
     sqlx::query_scalar(
         "select exists (select 1 from token_stream
                         where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?3
-                          and (last_refreshed_at is null or last_refreshed_at <= ?4))",
+                          and (last_refreshed_at is null or last_refreshed_at <= ?4 or last_refreshed_at > ?5))",
     )
     .bind(claim.token_stream_id.get())
     .bind(claim.refresh_token_version)
     .bind(claim.fence)
     .bind(text(claim.claimed_at))
+    .bind(now_text())
     .fetch_one(connection)
     .await
 }
@@ -79,7 +80,7 @@ pub(super) async fn save_refused(
              first_error_at = iif(last_error_code = ?7, coalesce(first_error_at, ?10), ?10),
              last_error_code = ?7, last_error = ?8, last_error_at = ?10
          where token_stream_id = ?1 and refresh_token_version = ?2 and fence = ?9
-           and (last_refreshed_at is null or last_refreshed_at <= ?11)",
+           and (last_refreshed_at is null or last_refreshed_at <= ?11 or last_refreshed_at > ?10)",
     )
     .bind(claim.token_stream_id.get())
     .bind(claim.refresh_token_version)
