@@ -1,5 +1,7 @@
 //! When EVE SSO is believed no more: counted in the database, however many refuse at once.
 
+use std::time::Duration;
+
 use domain::TokenStreamId;
 use domain::token::breaker::CANARIES_TO_TELL;
 use store::breaker::ClientRefused;
@@ -20,6 +22,7 @@ contract![
     logins_that_were_never_good_stop_nobody_while_others_are_granted,
     a_refused_client_is_one_pause_that_lengthens_and_one_alarm,
     the_first_answer_that_does_not_refuse_our_client_ends_that_pause,
+    while_some_processes_have_a_wrong_secret_the_operator_is_told_once,
     an_hour_of_outage_harms_none_of_a_thousand_streams,
 ];
 contract![postgres: a_wave_over_many_workers_marks_no_more_than_five];
@@ -246,8 +249,8 @@ async fn a_refused_client_is_one_pause_that_lengthens_and_one_alarm(database: Da
 
 async fn the_first_answer_that_does_not_refuse_our_client_ends_that_pause(database: Database) {
     let streams = database.granted_logins(2).await;
-    for is_granted in [true, false] {
-        assert_eq!(refuse_client(&database, streams[0]).await, ClientRefused::PauseBegins);
+    for (is_granted, told) in [(true, ClientRefused::PauseBegins), (false, ClientRefused::PauseGoesOn)] {
+        assert_eq!(refuse_client(&database, streams[0]).await, told);
         // Neither does trouble of the provider.
         let claim = database.refresh(streams[1]).await;
         database.no_grant(&claim, AnswerSeen::Yes).await;
@@ -260,6 +263,23 @@ async fn the_first_answer_that_does_not_refuse_our_client_ends_that_pause(databa
         }
         assert_eq!(pause(&database).await, None);
     }
+}
+
+async fn while_some_processes_have_a_wrong_secret_the_operator_is_told_once(database: Database) {
+    let streams = database.granted_logins(2).await;
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        told.push(refuse_client(&database, streams[0]).await);
+        let remaining = database.store.pauses().await.unwrap()[0].remaining;
+        assert!(remaining <= Duration::from_secs(30), "{remaining:?}, although our client was taken meanwhile");
+        let claim = database.refresh(streams[1]).await;
+        database.grant(&claim, "access", 1199).await;
+        assert_eq!(pause(&database).await, None);
+    }
+    use ClientRefused::{PauseBegins, PauseGoesOn};
+    assert_eq!(told, [PauseBegins, PauseGoesOn, PauseGoesOn, PauseGoesOn, PauseGoesOn]);
+    database.run("update sso_breaker set client_refused_until = client_refused_until - interval '1 hour'").await;
+    assert_eq!(refuse_client(&database, streams[0]).await, PauseBegins);
 }
 
 async fn an_hour_of_outage_harms_none_of_a_thousand_streams(database: Database) {
