@@ -47,5 +47,6 @@ mod siblings;
 mod sso_trouble;
 mod standalone;
 mod stopped_worker;
+mod troubled_login;
 mod two_schedulers;
 mod unreadable_messages;
