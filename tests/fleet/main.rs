@@ -50,3 +50,4 @@ mod stopped_worker;
 mod troubled_login;
 mod two_schedulers;
 mod unreadable_messages;
+mod wrong_secret;
