@@ -47,6 +47,7 @@ mod siblings;
 mod sso_trouble;
 mod standalone;
 mod stopped_worker;
+mod told_to_wait;
 mod troubled_login;
 mod two_schedulers;
 mod unreadable_messages;

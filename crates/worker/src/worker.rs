@@ -6,7 +6,7 @@ use domain::{Failure, FailureClass};
 use esi::{Esi, EsiError};
 use service::metrics as names;
 use store::breaker::ClientRefused;
-use store::{Store, StoreError};
+use store::{Store, StoreError, pause};
 use tracing::{debug, error, warn};
 
 use crate::pauses::Pauses;
@@ -29,11 +29,15 @@ impl Worker {
         self.refresher.store()
     }
 
-    /// After a refresh that failed. When our client was refused, all refreshes of the fleet pause: whoever made the next
-    /// one would be answered the same.
+    /// After a refresh that failed. When our client was refused, or EVE SSO has told us to wait, all refreshes of the
+    /// fleet pause: whoever made the next one would be answered the same.
     pub(crate) async fn refresh_failed(&self, failure: &Failure) -> Result<(), StoreError> {
         match failure.class {
             FailureClass::Configuration if self.speaks_for_fleet => self.client_refused(failure).await?,
+            FailureClass::Wait(span) if self.speaks_for_fleet => {
+                warn!(reason = %failure, seconds = span.as_secs(), "EVE SSO has told us to wait: all refreshes pause");
+                self.store().pause(pause::SCOPE_SSO_WAIT, &failure.reason, span).await?;
+            }
             _ => {}
         }
         self.pauses.look_again().await;

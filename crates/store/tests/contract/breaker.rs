@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::TokenStreamId;
 use domain::token::breaker::CANARIES_TO_TELL;
 use store::breaker::ClientRefused;
+use store::pause::SCOPE_SSO_WAIT;
 use store::refresh_job::{AnswerSeen, RefreshStart, Refused};
 
 use crate::harness::arrange::SSO_CONCURRENCY;
@@ -23,6 +24,7 @@ contract![
     a_refused_client_is_one_pause_that_lengthens_and_one_alarm,
     the_first_answer_that_does_not_refuse_our_client_ends_that_pause,
     while_some_processes_have_a_wrong_secret_the_operator_is_told_once,
+    being_told_to_wait_is_not_ended_by_a_grant,
     an_hour_of_outage_harms_none_of_a_thousand_streams,
 ];
 contract![postgres: a_wave_over_many_workers_marks_no_more_than_five];
@@ -280,6 +282,23 @@ async fn while_some_processes_have_a_wrong_secret_the_operator_is_told_once(data
     assert_eq!(told, [PauseBegins, PauseGoesOn, PauseGoesOn, PauseGoesOn, PauseGoesOn]);
     database.run("update sso_breaker set client_refused_until = client_refused_until - interval '1 hour'").await;
     assert_eq!(refuse_client(&database, streams[0]).await, PauseBegins);
+}
+
+async fn being_told_to_wait_is_not_ended_by_a_grant(database: Database) {
+    let streams = database.granted_logins(10).await;
+    let minute = Duration::from_secs(60);
+    let under_way = database.refresh(streams[9]).await;
+    database.store.pause(SCOPE_SSO_WAIT, "429", minute).await.unwrap();
+    refuse_client(&database, streams[8]).await;
+    database.grant(&under_way, "access", 1199).await;
+    refuse_six(&database, &streams).await;
+    let_a_minute_pass(&database).await;
+    let canary = database.store.claim_canary().await.unwrap().unwrap();
+    let claim = database.refresh(canary).await;
+    database.grant(&claim, "access", 1199).await;
+    let pauses = database.store.pauses().await.unwrap();
+    assert_eq!((pauses.len(), pauses[0].scope.as_str(), pauses[0].reason.as_str()), (1, SCOPE_SSO_WAIT, "429"));
+    assert!(pauses[0].is_of_refreshes() && pauses[0].remaining <= minute, "{pauses:?}");
 }
 
 async fn an_hour_of_outage_harms_none_of_a_thousand_streams(database: Database) {
