@@ -95,6 +95,7 @@ fn trouble_of_the_token_route_is_remembered_against_nobody(on: On) {
         assert_eq!(fleet.database.count(waiting).await, 3);
 
         fleet.simulator.heal().await;
+        fleet.pauses_are_over().await;
         fleet.make_due().await;
         assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
         fleet.drain().await;

@@ -90,6 +90,7 @@ mod tests {
                 has_access_token: left_seconds.is_some(),
                 has_refresh_token,
                 lacks_scope: false,
+                last_error_at: None,
                 expires_at: left_seconds.map(|seconds| now + TimeDelta::seconds(seconds)),
             };
             let character = DueCharacter { character_id, streams: vec![stream] };

@@ -13,6 +13,7 @@ pub mod look;
 pub mod refusal;
 mod spread;
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,6 +43,8 @@ pub struct Stream {
     /// Its last access token did not hold [`LIST_SCOPE`], or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]:
     /// no refresh brings it back, only another login, or a change at ESI.
     pub lacks_scope: bool,
+    /// Of the last refresh that brought no token, whosever fault it was; none since the last good one.
+    pub last_error_at: Option<DateTime<Utc>>,
     /// End of the access token: when the refresh was sent, plus the `expires_in` of its answer.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -103,14 +106,20 @@ impl NoToken {
 }
 
 /// The healthiest stream that serves now: an active one before a suspect one, the one that lives longest first.
+///
+/// Of those that have to be refreshed, one without an error comes before all that have had one, then whichever has been
+/// left alone for longest: so one login's endless trouble does not keep a good one from its turn.
 #[must_use]
 pub fn choose(streams: &[Stream], now: DateTime<Utc>, buffer: Duration) -> Choice {
-    let healthiest =
-        |stream: &&Stream| (stream.health.state == StreamState::Active, stream.expires_at, stream.token_stream_id);
-    if let Some(stream) = streams.iter().filter(|stream| stream.is_good(now, buffer)).max_by_key(healthiest) {
+    let is_active = |stream: &Stream| stream.health.state == StreamState::Active;
+    let lives_longest = |stream: &Stream| (stream.expires_at, stream.token_stream_id);
+    let good = streams.iter().filter(|stream| stream.is_good(now, buffer));
+    if let Some(stream) = good.max_by_key(|stream| (is_active(stream), lives_longest(stream))) {
         return Choice::Use(stream.token_stream_id);
     }
-    if let Some(stream) = streams.iter().filter(|stream| stream.can_be_refreshed(now)).max_by_key(healthiest) {
+    let refreshable = streams.iter().filter(|stream| stream.can_be_refreshed(now));
+    let healthiest = |stream: &&Stream| (is_active(stream), Reverse(stream.last_error_at), lives_longest(stream));
+    if let Some(stream) = refreshable.max_by_key(healthiest) {
         return Choice::Refresh(stream.token_stream_id);
     }
     Choice::Nothing(if !streams.iter().any(|stream| stream.has_access_token || stream.has_refresh_token) {
@@ -144,6 +153,7 @@ mod tests {
             has_access_token: true,
             has_refresh_token: true,
             lacks_scope: false,
+            last_error_at: None,
             expires_at: Some(now() + TimeDelta::seconds(left_seconds)),
         }
     }
@@ -175,6 +185,31 @@ mod tests {
         assert_eq!(choice(&[stream(1, Active, 100), stream(2, Suspect, 900)]), Choice::Use(id(2)));
         assert_eq!(choice(&[stream(1, Active, 100), stream(2, Dead, 900)]), Choice::Refresh(id(1)));
         assert_eq!(choice(&[stream(1, Active, -5000), stream(2, Quarantined, 900)]), Choice::Refresh(id(1)));
+    }
+
+    #[test]
+    fn one_logins_endless_trouble_does_not_keep_another_from_its_turn() {
+        use StreamState::{Active, Suspect};
+        let failed = |id, state, left_seconds, seconds_ago| Stream {
+            last_error_at: Some(now() - TimeDelta::seconds(seconds_ago)),
+            ..stream(id, state, left_seconds)
+        };
+        let cases = [
+            // The one that lives longest is the one in trouble.
+            (vec![failed(1, Active, 200, 5), stream(2, Active, 100)], Choice::Refresh(id(2))),
+            // All are: in turn, however long they would live.
+            (vec![failed(1, Active, 200, 5), failed(2, Active, 100, 60)], Choice::Refresh(id(2))),
+            (vec![failed(1, Active, 200, 99_000), failed(2, Active, 100, 60)], Choice::Refresh(id(1))),
+            (vec![failed(1, Active, 200, 5), failed(2, Active, 100, 5)], Choice::Refresh(id(1))),
+            // A refused login is not tried before its turn for that.
+            (vec![failed(1, Active, 200, 5), stream(2, Suspect, 100)], Choice::Refresh(id(1))),
+            // Whose token is good needs no refresh.
+            (vec![failed(1, Active, 900, 5), stream(2, Active, 600)], Choice::Use(id(1))),
+        ];
+        for (streams, expected) in cases {
+            assert_eq!(choice(&streams), expected, "{streams:?}");
+        }
+        assert_eq!(choice(&[failed(1, Active, 100, 5)]), Choice::Refresh(id(1)), "there is no other");
     }
 
     #[test]

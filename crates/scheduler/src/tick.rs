@@ -109,10 +109,11 @@ const SSO_PAUSED: &str = "sso_paused";
 impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
     async fn rounds(&mut self) -> anyhow::Result<()> {
         let is_for_all = self.options.filter.character_id.is_none();
-        if !self.options.dry_run {
+        // Told to wait, not even the one login is tried.
+        if !self.options.dry_run && !self.is_paused(&[pause::SCOPE_SSO_WAIT]).await? {
             self.canary().await?;
         }
-        self.sso_pauses = self.is_paused(&[pause::SCOPE_SSO]).await?;
+        self.sso_pauses = self.is_paused(&pause::SCOPES_OF_REFRESHES).await?;
         self.characters().await?;
         if is_for_all {
             self.exercises().await?;

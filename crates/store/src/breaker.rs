@@ -22,12 +22,16 @@ use crate::{Store, StoreError};
 /// refresh.
 const PAUSE: Duration = Duration::from_secs(20 * 60);
 
+/// While some processes have a wrong secret and others the right one, such pauses begin and end all the time. Only when the
+/// last one is over for so long is the next one another matter, of which the operator is told anew.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// What came of a refusal of our client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientRefused {
     /// All refreshes pause from now on: the operator has to be told.
     PauseBegins,
-    /// They were tried again after a pause, and pause for longer now.
+    /// They were tried again after a pause, or have been granted to others meanwhile, and pause again.
     PauseGoesOn,
     /// Others have told of it before.
     Known,
@@ -41,7 +45,9 @@ struct Row {
     canary_stream_id: Option<i64>,
     canary_at: Option<DateTime<Utc>>,
     canaries_refused: i32,
+    /// Since our client was last taken.
     client_refusals: i32,
+    /// The end of the last pause for it, also when that has come early.
     client_refused_until: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 }
@@ -106,12 +112,14 @@ impl Store {
         if left.is_some_and(|left| !left.is_zero() && left <= configuration_pause(u32::MAX)) {
             return Ok(ClientRefused::Known);
         }
+        let since = row.client_refused_until.and_then(|until| (row.now - until).to_std().ok());
+        let is_told = row.client_refusals > 0 || since.is_some_and(|since| since < TOLD_AGAIN_AFTER);
         let refusals = row.client_refusals.unsigned_abs() + 1;
         let span = configuration_pause(refusals);
         dialect!(transaction, client_refused(span))?;
         pause::pause_within(&mut transaction, SCOPE_SSO, reason, span).await?;
         transaction.commit().await?;
-        Ok(if refusals == 1 { ClientRefused::PauseBegins } else { ClientRefused::PauseGoesOn })
+        Ok(if is_told { ClientRefused::PauseGoesOn } else { ClientRefused::PauseBegins })
     }
 
     /// Whether this stream is the one to be tried, although all refreshes pause.

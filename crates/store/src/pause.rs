@@ -13,8 +13,13 @@ use crate::{Store, StoreError};
 
 /// Everything that goes to ESI.
 pub const SCOPE_ESI: &str = "esi";
-/// All calls to the token endpoint.
+/// All calls to the token endpoint, because EVE SSO is not believed or refuses our client. The canary does not keep it,
+/// and a grant ends it.
 pub const SCOPE_SSO: &str = "sso";
+/// All calls to the token endpoint, because EVE SSO has told us to wait: everybody keeps it, to its end.
+pub const SCOPE_SSO_WAIT: &str = "sso:wait";
+/// What a refresh waits for.
+pub const SCOPES_OF_REFRESHES: [&str; 2] = [SCOPE_SSO, SCOPE_SSO_WAIT];
 /// Questions to a provider whether access tokens stand.
 pub const SCOPE_VALIDATE: &str = "sso:validate";
 
@@ -34,6 +39,13 @@ pub struct Pause {
     pub until: DateTime<Utc>,
     /// On the database's clock, so that a wrong clock here does not matter.
     pub remaining: Duration,
+}
+
+impl Pause {
+    #[must_use]
+    pub fn is_of_refreshes(&self) -> bool {
+        SCOPES_OF_REFRESHES.contains(&self.scope.as_str())
+    }
 }
 
 impl Store {

@@ -51,6 +51,7 @@ pub(crate) struct StreamRow {
     pub(crate) has_access_token: bool,
     pub(crate) has_refresh_token: bool,
     pub(crate) lacks_scope: bool,
+    pub(crate) last_error_at: Option<DateTime<Utc>>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) strikes: i32,
     pub(crate) first_refused_at: Option<DateTime<Utc>>,
@@ -66,6 +67,7 @@ impl TryFrom<StreamRow> for Stream {
             has_access_token: row.has_access_token,
             has_refresh_token: row.has_refresh_token,
             lacks_scope: row.lacks_scope,
+            last_error_at: row.last_error_at,
             expires_at: row.expires_at,
         })
     }

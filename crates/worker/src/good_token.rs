@@ -58,12 +58,22 @@ impl Worker {
         let mut refreshes = 0;
         // Streams that bring no token that we could use, and why the last of them did not; another login may serve.
         let (mut left_out, mut last_failure) = (Vec::new(), None);
+        let mut granted: Option<AccessToken> = None;
         loop {
             let mut now = match purpose {
                 Purpose::List => self.store().streams_of(character_id).await?,
                 Purpose::Sibling(scopes) => self.store().streams_with_scopes(character_id, scopes).await?,
             };
             now.streams.retain(|stream| !left_out.contains(&stream.token_stream_id));
+            // A refresh may bring less than was granted before: then another login has to serve.
+            if let Some(token) = granted.take()
+                && now
+                    .streams
+                    .iter()
+                    .any(|stream| stream.token_stream_id == token.token_stream_id && !stream.lacks_scope)
+            {
+                return Ok(TokenSearch::Found(token));
+            }
             let token_stream_id = match token::choose(&now.streams, now.now, self.token_buffer) {
                 Choice::Use(token_stream_id) => {
                     match self.store().access_token(self.refresher.keyring(), token_stream_id).await {
@@ -91,7 +101,7 @@ impl Worker {
                 return Ok(TokenSearch::Failed(wait));
             }
             match self.refresher.refresh(token_stream_id).await? {
-                Refreshed::Granted(token) => return Ok(TokenSearch::Found(token)),
+                Refreshed::Granted(token) => granted = Some(token),
                 Refreshed::Failed(failure) => {
                     self.refresh_failed(&failure).await?;
                     return Ok(TokenSearch::Failed(failure));

@@ -72,7 +72,13 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         arguments.refresh.join(&database_url, NAME, connections).await?;
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
-    let worker = Arc::new(Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() });
+    let worker = Arc::new(Worker {
+        refresher: refresher.clone(),
+        esi,
+        token_buffer,
+        pauses: Pauses::default(),
+        speaks_for_fleet: true,
+    });
     let status = ConsumerStatus::default();
     let _listener = match listen {
         Some(address) => {

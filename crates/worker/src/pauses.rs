@@ -33,7 +33,7 @@ impl Pauses {
     /// The wait for a call to the token endpoint, if a pause is in force. It may end at any moment, with a canary: so
     /// nobody waits for all of it, and ticks queue nobody before it is over.
     pub(crate) async fn wait_for_sso(&self, store: &Store) -> Result<Option<Failure>, StoreError> {
-        let mut wait = self.wait_for(store, &[pause::SCOPE_SSO]).await?;
+        let mut wait = self.wait_for(store, &pause::SCOPES_OF_REFRESHES).await?;
         if let Some(Failure { class: FailureClass::Wait(remaining), .. }) = &mut wait {
             *remaining = LONGEST_SSO_WAIT.min(*remaining);
         }
@@ -42,7 +42,7 @@ impl Pauses {
 
     /// The wait for a look at a login, which may come to a call to the token endpoint.
     pub(crate) async fn wait_for_look(&self, store: &Store) -> Result<Option<Failure>, StoreError> {
-        self.wait_for(store, &[pause::SCOPE_SSO, pause::SCOPE_VALIDATE]).await
+        self.wait_for(store, &[pause::SCOPE_SSO, pause::SCOPE_SSO_WAIT, pause::SCOPE_VALIDATE]).await
     }
 
     async fn wait_for(&self, store: &Store, scopes: &[&str]) -> Result<Option<Failure>, StoreError> {

@@ -226,7 +226,10 @@ impl Inner {
     }
 
     async fn not_granted(&self, claim: &RefreshClaim, error: &RefreshError) -> Result<Refreshed, StoreError> {
-        let failure = error.failure();
+        let mut failure = error.failure();
+        if error.class() == RefusalClass::Configuration {
+            failure.reason += ": check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET";
+        }
         let stream = claim.token_stream_id.get();
         let answer = match error {
             // Behind a gateway's 502 or 504 EVE SSO may have answered.

@@ -6,7 +6,7 @@ use domain::{Failure, FailureClass};
 use esi::{Esi, EsiError};
 use service::metrics as names;
 use store::breaker::ClientRefused;
-use store::{Store, StoreError};
+use store::{Store, StoreError, pause};
 use tracing::{debug, error, warn};
 
 use crate::pauses::Pauses;
@@ -19,6 +19,9 @@ pub struct Worker {
     /// An access token with no more than this left is refreshed first.
     pub token_buffer: Duration,
     pub pauses: Pauses,
+    /// Whether what EVE SSO answers here holds for the whole fleet. A command at somebody's terminal may have other
+    /// settings: it pauses nobody and raises no alarm, and who gave it reads what went wrong.
+    pub speaks_for_fleet: bool,
 }
 
 impl Worker {
@@ -26,21 +29,31 @@ impl Worker {
         self.refresher.store()
     }
 
-    /// After a refresh that failed. When our client was refused, all refreshes of the fleet pause: one alarm for all of
-    /// them, until somebody mends it.
+    /// After a refresh that failed. When our client was refused, or EVE SSO has told us to wait, all refreshes of the
+    /// fleet pause: whoever made the next one would be answered the same.
     pub(crate) async fn refresh_failed(&self, failure: &Failure) -> Result<(), StoreError> {
-        if failure.class == FailureClass::Configuration {
-            match self.store().refuse_client(&failure.reason).await? {
-                ClientRefused::PauseBegins => {
-                    alarm("client_refused");
-                    let settings = "check KILLFLEET_CLIENT_ID and KILLFLEET_CLIENT_SECRET";
-                    error!(reason = %failure, "EVE SSO refuses our client, and all refreshes pause: {settings}");
-                }
-                ClientRefused::PauseGoesOn => warn!(reason = %failure, "EVE SSO still refuses our client"),
-                ClientRefused::Known => debug!(reason = %failure, "EVE SSO refuses our client"),
+        match failure.class {
+            FailureClass::Configuration if self.speaks_for_fleet => self.client_refused(failure).await?,
+            FailureClass::Wait(span) if self.speaks_for_fleet => {
+                warn!(reason = %failure, seconds = span.as_secs(), "EVE SSO has told us to wait: all refreshes pause");
+                self.store().pause(pause::SCOPE_SSO_WAIT, &failure.reason, span).await?;
             }
+            _ => {}
         }
         self.pauses.look_again().await;
+        Ok(())
+    }
+
+    /// One alarm for all refusals, until somebody mends it.
+    async fn client_refused(&self, failure: &Failure) -> Result<(), StoreError> {
+        match self.store().refuse_client(&failure.reason).await? {
+            ClientRefused::PauseBegins => {
+                alarm("client_refused");
+                error!(reason = %failure, "EVE SSO refuses our client, and all refreshes pause");
+            }
+            ClientRefused::PauseGoesOn => warn!(reason = %failure, "EVE SSO still refuses our client"),
+            ClientRefused::Known => debug!(reason = %failure, "EVE SSO refuses our client"),
+        }
         Ok(())
     }
 

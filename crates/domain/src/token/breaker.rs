@@ -1,8 +1,9 @@
 //! When the provider is believed no more.
 //!
 //! EVE SSO has refused good tokens in masses before. So logins turn suspect only at a bounded rate, and when more of
-//! them would, it is taken to be the provider's fault: nobody is marked, nobody is refreshed, and one login a minute
-//! is tried (the canary) until one is granted. Why it is so stands in `docs/decisions/0010-breaker.md`.
+//! them would, it is taken to be the provider's fault: nobody is marked, nobody is refreshed, and with every tick, at
+//! most once a minute, one login is tried (the canary) until one is granted. Why it is so stands in
+//! `docs/decisions/0010-breaker.md`.
 
 use std::time::Duration;
 
@@ -92,8 +93,8 @@ pub fn rule(is_open: bool, login: RefusedLogin, seen: &Seen) -> Ruling {
 #[must_use]
 pub fn reason(opened_because: &str, canaries_refused: u32) -> String {
     let told = format!(
-        "{opened_because}: it is taken to be EVE SSO's fault, no login is marked, and one is tried every minute until \
-         one is granted"
+        "{opened_because}: it is taken to be EVE SSO's fault, no login is marked, and one is tried with every tick, \
+         at most once a minute, until one is granted"
     );
     match canaries_refused {
         0 => told,

@@ -13,7 +13,8 @@ pub enum RefusalClass {
     User,
     /// Our client id, secret or request: no token is touched, the whole fleet's refreshes pause.
     Configuration,
-    /// The provider has trouble or wants us to wait: nothing is remembered against the user.
+    /// The provider has trouble or wants us to wait, or it refuses this login's scopes: nothing is remembered against the
+    /// user, and nobody else is concerned.
     Transient,
 }
 
@@ -28,8 +29,11 @@ pub fn configuration_pause(refusals: u32) -> Duration {
 }
 
 const USER_CODES: [&str; 2] = ["invalid_grant", "invalid_token"];
-const CONFIGURATION_CODES: [&str; 5] =
-    ["invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"];
+const CONFIGURATION_CODES: [&str; 4] =
+    ["invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"];
+/// A refresh asks for no scope, so it speaks of those that this login was granted: EVE SSO refuses one that CCP has removed.
+/// No other login need hold it, and CCP may take it back.
+const SCOPE_CODE: &str = "invalid_scope";
 /// Comes without a code, but speaks of our client. (`invalid_token` with "does not match the client specified" does not
 /// belong here: one token of another application says nothing about the others.)
 const CONFIGURATION_TEXT: &str = "is not supported";
@@ -42,7 +46,9 @@ pub fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> 
     }
     let says = |text: &str| [error, description].into_iter().flatten().any(|part| part.contains(text));
     let has_code = |codes: &[&str]| error.is_some_and(|error| codes.iter().any(|code| error.starts_with(code)));
-    if has_code(&CONFIGURATION_CODES) || says(CONFIGURATION_TEXT) {
+    if has_code(&[SCOPE_CODE]) {
+        RefusalClass::Transient
+    } else if has_code(&CONFIGURATION_CODES) || says(CONFIGURATION_TEXT) {
         RefusalClass::Configuration
     } else if has_code(&USER_CODES) {
         RefusalClass::User
@@ -68,7 +74,7 @@ mod tests {
 
     #[test]
     fn table_of_refusals() {
-        let cases: [(u16, Option<&str>, &str, RefusalClass); 16] = [
+        let cases: [(u16, Option<&str>, &str, RefusalClass); 19] = [
             (400, Some("invalid_grant"), "Invalid refresh token. Character grant missing/expired.", User),
             (400, Some("invalid_grant"), "Invalid refresh token. Token missing/expired.", User),
             (400, Some("invalid_grant: Token is expired or invalid."), "", User),
@@ -79,6 +85,9 @@ mod tests {
             (401, Some("invalid_client"), "Missing or invalid client", Configuration),
             (400, None, "Grant type refresh_token is not supported.", Configuration),
             (403, Some("forbidden"), "", Configuration),
+            (400, Some("invalid_scope"), "The requested scope is invalid, unknown, or malformed.", Transient),
+            (400, Some("invalid_scope"), "The scope is not supported.", Transient),
+            (401, Some("invalid_scope"), "", Transient),
             (400, None, "", Transient),
             (400, Some("surprise"), "", Transient),
             (401, None, "", Transient),

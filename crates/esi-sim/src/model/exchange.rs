@@ -194,9 +194,14 @@ impl Model {
     }
 
     fn subject(&self, call: &Call) -> Subject {
-        let mut subject = Subject { route: call.route(), character_id: None, killmail_id: None, page: None };
+        let mut subject =
+            Subject { route: call.route(), character_id: None, login: None, killmail_id: None, page: None };
         match call {
-            Call::Token { body, .. } => subject.character_id = self.character_of_refresh(body),
+            Call::Token { body, .. } => {
+                let login_id = self.login_of_refresh(body);
+                subject.character_id = login_id.map(|login_id| self.logins.login(login_id).character_id);
+                subject.login = login_id.map(|login_id| self.logins.number(login_id));
+            }
             Call::List { character_id, page } => {
                 subject.character_id = Some(*character_id);
                 subject.page = page_number(page.as_deref());

@@ -20,6 +20,9 @@ pub struct Fault {
     /// Only for this character (lists and token calls).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub character_id: Option<CharacterId>,
+    /// Only for each character's login of this number (refreshes): from 1, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<usize>,
     /// Only for this killmail (details).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub killmail_id: Option<KillmailId>,
@@ -143,6 +146,8 @@ pub struct Subject {
     pub route: Route,
     /// The character of a list or of a refresh token.
     pub character_id: Option<CharacterId>,
+    /// The number of a refresh token's login, among those of its character.
+    pub login: Option<usize>,
     /// The killmail of a detail.
     pub killmail_id: Option<KillmailId>,
     /// The page of a list.
@@ -172,6 +177,7 @@ impl Fault {
     pub fn is_for(&self, subject: &Subject) -> bool {
         self.on.covers(subject.route)
             && (self.character_id.is_none() || self.character_id == subject.character_id)
+            && (self.login.is_none() || self.login == subject.login)
             && (self.killmail_id.is_none() || self.killmail_id == subject.killmail_id)
             && (self.page.is_none() || self.page == subject.page)
     }
@@ -310,6 +316,7 @@ mod tests {
         let list = Subject {
             route: Route::List,
             character_id: Some(CharacterId::from_number(7)),
+            login: None,
             killmail_id: None,
             page: Some(1),
         };

@@ -112,6 +112,13 @@ impl Logins {
         &self.logins[login_id.0]
     }
 
+    /// Its number among the logins of its character, from 1.
+    #[must_use]
+    pub fn number(&self, login_id: LoginId) -> usize {
+        let character_id = self.login(login_id).character_id;
+        self.logins[..=login_id.0].iter().filter(|login| login.character_id == character_id).count()
+    }
+
     /// The login of a refresh token, in whatever standing.
     #[must_use]
     pub fn login_of(&self, token: &str) -> Option<LoginId> {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::claims::Claims;
 use super::discovery::Discovery;
-use super::keys::{KeyCache, Lookup};
+use super::keys::{FoundKey, KeyCache, Lookup};
 use crate::http::Http;
 use crate::http::redact::bounded;
 
@@ -42,7 +42,8 @@ pub enum SignatureCheck {
 }
 
 /// Why a token is not what it should be. Asking again with the same token changes nothing, except for
-/// [`IdentityError::UnknownKey`] while EVE SSO changes its keys.
+/// [`IdentityError::UnknownKey`] and [`IdentityError::Signature`] while EVE SSO changes its keys: for less than
+/// [`crate::TimeLimits::metadata_pause`] we may have the set of before, and may not ask again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdentityError {
     #[error("the access token is not a JWT with the claims of EVE SSO")]
@@ -74,15 +75,20 @@ pub(super) async fn check_signature(
         return Err(IdentityError::Algorithm { found: format!("{:?}", header.alg) });
     }
     let kid = header.kid.ok_or(IdentityError::UnknownKey)?;
-    let key = match keys.find(http, discovery, &kid, header.alg).await {
-        Lookup::Found(key) => key,
-        Lookup::Unknown => return Err(IdentityError::UnknownKey),
-        Lookup::Unavailable(why) => return Ok(SignatureCheck::NotChecked { why }),
-    };
     let (message, signature) = token.rsplit_once('.').ok_or(IdentityError::Malformed)?;
-    match crypto::verify(signature, message.as_bytes(), &key, header.alg) {
-        Ok(true) => Ok(SignatureCheck::Verified),
-        Ok(false) | Err(_) => Err(IdentityError::Signature),
+    let fits =
+        |found: &FoundKey| crypto::verify(signature, message.as_bytes(), &found.key, header.alg).unwrap_or(false);
+    let find = async |instead_of| keys.find(http, discovery, &kid, header.alg, instead_of).await;
+    match find(None).await {
+        Lookup::Unknown => Err(IdentityError::UnknownKey),
+        Lookup::Unavailable(why) => Ok(SignatureCheck::NotChecked { why }),
+        Lookup::Found(known) if fits(&known) => Ok(SignatureCheck::Verified),
+        // A signature that fits no key of this name is wrong, also when a newer key is not to be had: otherwise an
+        // outage of the key set would let every forgery pass.
+        Lookup::Found(known) => match find(Some(&known)).await {
+            Lookup::Found(newer) if fits(&newer) => Ok(SignatureCheck::Verified),
+            Lookup::Found(_) | Lookup::Unknown | Lookup::Unavailable(_) => Err(IdentityError::Signature),
+        },
     }
 }
 

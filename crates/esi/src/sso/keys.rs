@@ -1,5 +1,5 @@
-//! The keys with which EVE SSO signs: fetched when a token names one that we do not have, by one caller at a time,
-//! and never more often than [`crate::TimeLimits::metadata_pause`].
+//! The keys with which EVE SSO signs: fetched when a token names one that we do not have or does not fit the one that we
+//! have, by one caller at a time, and never more often than [`crate::TimeLimits::metadata_pause`].
 
 use std::collections::HashMap;
 
@@ -26,6 +26,8 @@ pub(crate) struct KeyCache {
 #[derive(Debug, Default)]
 struct State {
     keys: KeySet,
+    /// Of `keys`: how many sets we have had.
+    edition: u32,
     last_fetch: Option<Fetch>,
 }
 
@@ -37,25 +39,50 @@ struct Fetch {
 
 /// What is known of a key.
 pub(super) enum Lookup {
-    Found(DecodingKey),
+    Found(FoundKey),
     /// EVE SSO's present key set does not hold it.
     Unknown,
     /// The present key set is not to be had.
     Unavailable(String),
 }
 
+pub(super) struct FoundKey {
+    pub(super) key: DecodingKey,
+    edition: u32,
+}
+
+impl State {
+    fn find(&self, name: &(String, Algorithm), instead_of: Option<&FoundKey>) -> Option<Lookup> {
+        if instead_of.is_some_and(|key| key.edition == self.edition) {
+            return None;
+        }
+        let key = self.keys.get(name)?.clone();
+        Some(Lookup::Found(FoundKey { key, edition: self.edition }))
+    }
+}
+
 impl KeyCache {
-    pub(super) async fn find(&self, http: &Http, discovery: &Discovery, kid: &str, algorithm: Algorithm) -> Lookup {
+    /// `instead_of` is a key that a signature does not fit: EVE SSO may have replaced it under the same name, for the
+    /// name of its RSA key has been the same for years.
+    pub(super) async fn find(
+        &self,
+        http: &Http,
+        discovery: &Discovery,
+        kid: &str,
+        algorithm: Algorithm,
+        instead_of: Option<&FoundKey>,
+    ) -> Lookup {
         let mut state = self.state.lock().await;
         let name = (kid.to_owned(), algorithm);
-        if let Some(key) = state.keys.get(&name) {
-            return Lookup::Found(key.clone());
+        if let Some(found) = state.find(&name, instead_of) {
+            return found;
         }
         let pause = http.limits().metadata_pause;
         if state.last_fetch.as_ref().is_none_or(|fetch| fetch.at.elapsed() >= pause) {
             let failed = match fetch(http, discovery).await {
                 Ok(keys) => {
                     state.keys = keys;
+                    state.edition = state.edition.wrapping_add(1);
                     None
                 }
                 Err(why) => {
@@ -65,8 +92,8 @@ impl KeyCache {
             };
             state.last_fetch = Some(Fetch { at: Instant::now(), failed });
         }
-        match (state.keys.get(&name), &state.last_fetch) {
-            (Some(key), _) => Lookup::Found(key.clone()),
+        match (state.find(&name, instead_of), &state.last_fetch) {
+            (Some(found), _) => found,
             (None, Some(Fetch { failed: Some(why), .. })) => Lookup::Unavailable(why.clone()),
             (None, _) => Lookup::Unknown,
         }

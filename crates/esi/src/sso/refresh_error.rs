@@ -41,7 +41,12 @@ pub enum RefreshError {
 pub enum Trouble {
     /// 5xx, 429, or a refusal that says nothing we could hold against anybody.
     #[error("it answered {status} ({said})")]
-    Unavailable { status: u16, said: String },
+    Unavailable {
+        status: u16,
+        said: String,
+        /// Of OAuth, such as `invalid_scope`, in an answer that refuses this very refresh.
+        code: Option<String>,
+    },
     /// Redirects are not followed.
     #[error("it answered {status} and points to {target}")]
     Redirected { status: u16, target: String },
@@ -69,18 +74,20 @@ impl RefreshError {
             return Trouble::Redirected { status, target: raw.redirect_target(redactor) }.into();
         }
         let body = raw.error_body();
+        let code = body.error.as_ref().and_then(|error| machine_word(&redactor.clean(error)));
         match classify(status, body.error.as_deref(), body.description.as_deref()) {
             RefusalClass::Transient => Self::Transient {
-                trouble: Trouble::Unavailable { status, said: body.told(redactor) },
+                trouble: Trouble::Unavailable {
+                    status,
+                    said: body.told(redactor),
+                    code: code.filter(|_| matches!(status, 400 | 401 | 403)),
+                },
                 retry_after: retry_after(&raw.headers).or((status == 429).then_some(DEFAULT_WAIT)),
             },
             class => Self::Refused {
                 class,
                 status,
-                code: body
-                    .error
-                    .and_then(|error| machine_word(&redactor.clean(&error)))
-                    .unwrap_or_else(|| format!("http_{status}")),
+                code: code.unwrap_or_else(|| format!("http_{status}")),
                 description: body.description.map(|text| redactor.clean(&text)).unwrap_or_default(),
             },
         }
@@ -101,7 +108,7 @@ impl RefreshError {
         match self {
             Self::Refused { code, .. } => code,
             Self::Transient { trouble, .. } => match trouble {
-                Trouble::Unavailable { .. } => "sso_unavailable",
+                Trouble::Unavailable { code, .. } => code.as_deref().unwrap_or("sso_unavailable"),
                 Trouble::Redirected { .. } => "sso_redirected",
                 Trouble::Unreadable(_) => "sso_unreadable",
                 Trouble::Unreachable(_) | Trouble::NotSent(_) => "sso_unreachable",

@@ -1,7 +1,7 @@
 //! Whose token it is: real signatures of both algorithms, the key set's cache and outages, and forgeries.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use esi::{Identity, IdentityError, SignatureCheck, Sso, TimeLimits};
@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::server::{Server, json as json_reply, reply};
+use crate::server::{Reply, Server, json as json_reply, reply};
 use crate::tokens::{EXP, Signer, claims, encoded, key_set};
 
 const KEYS: &str = "/oauth/jwks";
@@ -171,6 +171,71 @@ async fn known_keys_outlive_an_outage_and_new_ones_are_fetched() {
     *keys.lock().unwrap() = Some(key_set(&[new.jwk("new")]));
     assert_eq!(signature("new", &new).await, Ok(SignatureCheck::Verified));
     assert_eq!(signature("old", &old).await, Err(IdentityError::UnknownKey));
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_under_the_same_name_is_fetched_again() {
+    let (old, new) = (Signer::ec(), Signer::ec());
+    let keys = keys_of(&[(KID, &old)]);
+    let server = publishing(&keys).await;
+    let sso = server.sso_with(ask_always());
+    let signature =
+        async |signer: &Signer| identify(&sso, &signer.token(KID, &claims())).await.map(|identity| identity.signature);
+    assert_eq!(signature(&old).await, Ok(SignatureCheck::Verified));
+    *keys.lock().unwrap() = Some(key_set(&[new.jwk(KID)]));
+    assert_eq!(signature(&new).await, Ok(SignatureCheck::Verified));
+    assert_eq!(fetches(&server), 2);
+    assert_eq!(signature(&new).await, Ok(SignatureCheck::Verified));
+    assert_eq!(fetches(&server), 2, "a signature that fits asks for nothing");
+    assert_eq!(signature(&old).await, Err(IdentityError::Signature));
+    // It stays wrong when the key set is not to be had, or has no key of that name any more.
+    for published in [None, Some(key_set(&[new.jwk("another")]))] {
+        *keys.lock().unwrap() = published;
+        assert_eq!(signature(&old).await, Err(IdentityError::Signature));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_signature_does_not_make_us_ask_more_than_once_a_minute() {
+    assert_eq!(TimeLimits::default().metadata_pause, Duration::from_secs(60));
+    let (known, stranger) = (Signer::ec(), Signer::ec());
+    let server = publishing(&keys_of(&[(KID, &known)])).await;
+    let forged = stranger.token(KID, &claims());
+    let within_the_minute = server.sso();
+    for _ in 0..3 {
+        assert_eq!(identify(&within_the_minute, &forged).await, Err(IdentityError::Signature));
+    }
+    assert_eq!(fetches(&server), 1);
+    let minutes_apart = server.sso_with(ask_always());
+    // The first one finds no key at all: they are fetched before it can be wrong, and once more because it is.
+    for fetched in [3, 4, 5] {
+        assert_eq!(identify(&minutes_apart, &forged).await, Err(IdentityError::Signature));
+        assert_eq!(fetches(&server), fetched);
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_that_hangs_delays_by_the_limit_for_it_and_fails_nobody() {
+    let signer = Signer::ec();
+    let server = Server::start(|received| match received.path.as_str() {
+        KEYS => Reply::Never,
+        _ => json_reply(404, ""),
+    })
+    .await;
+    // Only the limit for the key set is short.
+    let limits = TimeLimits { metadata: Duration::from_millis(200), ..TimeLimits::default() };
+    let (sso, token) = (Arc::new(server.sso_with(limits)), signer.token(KID, &claims()));
+    let started = Instant::now();
+    let mut running = JoinSet::new();
+    for _ in 0..4 {
+        let (sso, token) = (Arc::clone(&sso), token.clone());
+        running.spawn(async move { identify(&sso, &token).await });
+    }
+    for identity in running.join_all().await {
+        assert!(matches!(identity.unwrap().signature, SignatureCheck::NotChecked { .. }));
+    }
+    assert!(started.elapsed() < limits.exchange / 2, "{:?}", started.elapsed());
+    assert_eq!(fetches(&server), 1, "one waits for it, and nobody after that");
 }
 
 #[tokio::test]

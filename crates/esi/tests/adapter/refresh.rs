@@ -84,12 +84,15 @@ async fn table_of_refusals() {
 #[tokio::test]
 async fn trouble_is_held_against_nobody() {
     type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str, Option<u64>);
-    let cases: [Case; 14] = [
+    let cases: [Case; 17] = [
         (500, &[], r#"{"Message":"An error has occurred."}"#, "sso_unavailable", None),
         (503, &[("retry-after", "120")], "", "sso_unavailable", Some(120)),
         (502, &[], "<html>invalid_grant</html>", "sso_unavailable", None),
         (429, &[("retry-after", "7")], r#"{"error":"invalid_grant"}"#, "sso_unavailable", Some(7)),
         (429, &[], "", "sso_unavailable", Some(60)),
+        (400, &[], r#"{"error":"invalid_scope"}"#, "invalid_scope", None),
+        (401, &[], r#"{"error":"invalid_scope","error_description":"It is gone."}"#, "invalid_scope", None),
+        (400, &[], r#"{"error":"surprise!"}"#, "surprise", None),
         (400, &[], "<html>", "sso_unavailable", None),
         (400, &[("retry-after", "9")], "", "sso_unavailable", Some(9)),
         (403, &[], "<html>is not supported</html>", "sso_unavailable", None),

@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<String> {
     let list = pause::scope_of_list(arguments.character_id);
     let mut pauses = store.pauses().await.map_err(from_store)?;
     store.close().await;
-    pauses.retain(|pause| [pause::SCOPE_ESI, pause::SCOPE_SSO, &list].contains(&pause.scope.as_str()));
+    pauses.retain(|pause| pause.is_of_refreshes() || [pause::SCOPE_ESI, &list].contains(&pause.scope.as_str()));
     let verdict = verdict(&explained, &pauses, buffer);
     if arguments.json { json(&explained, &pauses, &verdict) } else { Ok(text(&explained, &pauses, &verdict)) }
 }
@@ -82,7 +82,7 @@ fn next(explained: &Explained, pauses: &[Pause], choice: Choice) -> (DateTime<Ut
         waits.extend(character.list_expires_at.map(|at| (at, "ESI's copy of its list")));
     }
     // Who has a good token does not wait for EVE SSO.
-    let holds_up = |pause: &&Pause| pause.scope != pause::SCOPE_SSO || !matches!(choice, Choice::Use(_));
+    let holds_up = |pause: &&Pause| !pause.is_of_refreshes() || !matches!(choice, Choice::Use(_));
     waits.extend(pauses.iter().filter(holds_up).map(|pause| (pause.until, "the end of a pause")));
     if choice == Choice::Nothing(NoToken::WaitingForProbe) {
         let probes = explained.rules.iter().filter_map(|stream| stream.health.next_probe_at);

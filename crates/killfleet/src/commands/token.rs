@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use domain::CharacterId;
+use domain::{CharacterId, Failure};
 use esi::Esi;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -38,13 +38,15 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
     refuse_moved(&store).await?;
-    let worker = Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default() };
+    let worker =
+        Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default(), speaks_for_fleet: false };
     let request = TokenRequest { character_id, scopes: arguments.scopes, sibling: "killfleet token".to_owned() };
     let issued = worker.issue_token(&request, &stop.token()).await;
     refresher.finish().await;
     store.close().await;
     let token = issued.map_err(|why| match why {
         NotIssued::Store(error) => from_store(error),
+        NotIssued::NotNow { ref failure, .. } => classed(Failure::is(failure.class, why.to_string())),
         why => anyhow!("{why}"),
     })?;
     let secret = token.secret.expose_secret();

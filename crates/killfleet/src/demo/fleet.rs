@@ -89,6 +89,7 @@ impl DemoFleet {
             esi: self.esi.clone(),
             token_buffer: TOKEN_BUFFER,
             pauses: Pauses::default(),
+            speaks_for_fleet: true,
         };
         let settings = EngineSettings {
             concurrency_per_lane: CONCURRENCY_PER_LANE,

@@ -41,7 +41,8 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
 
     /// Streams that nobody has heard of for an hour, although their access tokens live on.
     pub(super) async fn looks(&mut self) -> anyhow::Result<()> {
-        if self.stop.is_cancelled() || self.is_paused(&[pause::SCOPE_SSO, pause::SCOPE_VALIDATE]).await? {
+        let scopes = [pause::SCOPE_SSO, pause::SCOPE_SSO_WAIT, pause::SCOPE_VALIDATE];
+        if self.stop.is_cancelled() || self.is_paused(&scopes).await? {
             return Ok(());
         }
         let due = self.store.due_looks().await.map_err(lost)?;

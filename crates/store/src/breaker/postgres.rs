@@ -110,7 +110,8 @@ pub(super) async fn close_for(connection: &mut PgConnection, token_stream_id: To
 
 pub(super) async fn client_is_taken(connection: &mut PgConnection) -> Result<bool> {
     let taken = sqlx::query!(
-        "update sso_breaker set client_refusals = 0, client_refused_until = null where client_refusals > 0"
+        r#"update sso_breaker set client_refusals = 0, client_refused_until = least(client_refused_until, now())
+           where client_refusals > 0"#
     );
     Ok(taken.execute(connection).await?.rows_affected() == 1)
 }

@@ -106,8 +106,10 @@ pub(super) async fn close_for(connection: &mut SqliteConnection, token_stream_id
 
 pub(super) async fn client_is_taken(connection: &mut SqliteConnection) -> Result<bool> {
     let taken = sqlx::query(
-        "update sso_breaker set client_refusals = 0, client_refused_until = null where client_refusals > 0",
-    );
+        "update sso_breaker set client_refusals = 0, client_refused_until = min(client_refused_until, ?1)
+         where client_refusals > 0",
+    )
+    .bind(now_text());
     Ok(taken.execute(connection).await?.rows_affected() == 1)
 }
 

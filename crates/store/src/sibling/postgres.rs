@@ -11,7 +11,8 @@ pub(super) async fn streams_with_scopes(
 ) -> Result<Vec<StreamRow>> {
     sqlx::query_as!(
         StreamRow,
-        r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
+        r#"select token_stream_id, character_id, state, last_error_at,
+                  access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
                   expires_at is not null and not (granted_scopes @> $2) or refused_scopes && $2 as "lacks_scope!",
                   expires_at, strikes, first_refused_at, next_probe_at

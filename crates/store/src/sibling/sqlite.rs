@@ -12,7 +12,8 @@ pub(super) async fn streams_with_scopes(
     scopes: &[String],
 ) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
-        "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
+        "select token_stream_id, character_id, state, last_error_at,
+                access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
                 expires_at is not null
                 and exists (select value from json_each(?2) except select value from json_each(granted_scopes))

@@ -9,7 +9,8 @@ use crate::lease;
 pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as!(
         StreamRow,
-        r#"select token_stream_id, character_id, state, access_token_sealed is not null as "has_access_token!",
+        r#"select token_stream_id, character_id, state, last_error_at,
+                  access_token_sealed is not null as "has_access_token!",
                   refresh_token_sealed is not null as "has_refresh_token!",
                   expires_at is not null and $2 <> all (granted_scopes)
                   or $2 = any (refused_scopes)

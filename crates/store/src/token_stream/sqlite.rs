@@ -9,7 +9,8 @@ use crate::sqlite::{earlier, later, now_text, text};
 
 pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
-        "select token_stream_id, character_id, state, access_token_sealed is not null as has_access_token,
+        "select token_stream_id, character_id, state, last_error_at,
+                access_token_sealed is not null as has_access_token,
                 refresh_token_sealed is not null as has_refresh_token,
                 expires_at is not null and ?2 not in (select value from json_each(granted_scopes))
                 or ?2 in (select value from json_each(refused_scopes))

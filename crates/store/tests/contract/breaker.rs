@@ -1,8 +1,11 @@
 //! When EVE SSO is believed no more: counted in the database, however many refuse at once.
 
+use std::time::Duration;
+
 use domain::TokenStreamId;
 use domain::token::breaker::CANARIES_TO_TELL;
 use store::breaker::ClientRefused;
+use store::pause::SCOPE_SSO_WAIT;
 use store::refresh_job::{AnswerSeen, RefreshStart, Refused};
 
 use crate::harness::arrange::SSO_CONCURRENCY;
@@ -22,6 +25,8 @@ contract![
     logins_that_were_never_good_stop_nobody_while_others_are_granted,
     a_refused_client_is_one_pause_that_lengthens_and_one_alarm,
     the_first_answer_that_does_not_refuse_our_client_ends_that_pause,
+    while_some_processes_have_a_wrong_secret_the_operator_is_told_once,
+    being_told_to_wait_is_not_ended_by_a_grant,
     an_hour_of_outage_harms_none_of_a_thousand_streams,
 ];
 contract![postgres: a_wave_over_many_workers_marks_no_more_than_five];
@@ -273,8 +278,8 @@ async fn a_refused_client_is_one_pause_that_lengthens_and_one_alarm(database: Da
 
 async fn the_first_answer_that_does_not_refuse_our_client_ends_that_pause(database: Database) {
     let streams = database.granted_logins(2).await;
-    for is_granted in [true, false] {
-        assert_eq!(refuse_client(&database, streams[0]).await, ClientRefused::PauseBegins);
+    for (is_granted, told) in [(true, ClientRefused::PauseBegins), (false, ClientRefused::PauseGoesOn)] {
+        assert_eq!(refuse_client(&database, streams[0]).await, told);
         // Neither does trouble of the provider.
         let claim = database.refresh(streams[1]).await;
         database.no_grant(&claim, AnswerSeen::Yes).await;
@@ -287,6 +292,40 @@ async fn the_first_answer_that_does_not_refuse_our_client_ends_that_pause(databa
         }
         assert_eq!(pause(&database).await, None);
     }
+}
+
+async fn while_some_processes_have_a_wrong_secret_the_operator_is_told_once(database: Database) {
+    let streams = database.granted_logins(2).await;
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        told.push(refuse_client(&database, streams[0]).await);
+        let remaining = database.store.pauses().await.unwrap()[0].remaining;
+        assert!(remaining <= Duration::from_secs(30), "{remaining:?}, although our client was taken meanwhile");
+        let claim = database.refresh(streams[1]).await;
+        database.grant(&claim, "access", 1199).await;
+        assert_eq!(pause(&database).await, None);
+    }
+    use ClientRefused::{PauseBegins, PauseGoesOn};
+    assert_eq!(told, [PauseBegins, PauseGoesOn, PauseGoesOn, PauseGoesOn, PauseGoesOn]);
+    database.run("update sso_breaker set client_refused_until = client_refused_until - interval '1 hour'").await;
+    assert_eq!(refuse_client(&database, streams[0]).await, PauseBegins);
+}
+
+async fn being_told_to_wait_is_not_ended_by_a_grant(database: Database) {
+    let streams = database.granted_logins(10).await;
+    let minute = Duration::from_secs(60);
+    let under_way = database.refresh(streams[9]).await;
+    database.store.pause(SCOPE_SSO_WAIT, "429", minute).await.unwrap();
+    refuse_client(&database, streams[8]).await;
+    database.grant(&under_way, "access", 1199).await;
+    refuse_six(&database, &streams).await;
+    let_a_minute_pass(&database).await;
+    let canary = database.store.claim_canary().await.unwrap().unwrap();
+    let claim = database.refresh(canary).await;
+    database.grant(&claim, "access", 1199).await;
+    let pauses = database.store.pauses().await.unwrap();
+    assert_eq!((pauses.len(), pauses[0].scope.as_str(), pauses[0].reason.as_str()), (1, SCOPE_SSO_WAIT, "429"));
+    assert!(pauses[0].is_of_refreshes() && pauses[0].remaining <= minute, "{pauses:?}");
 }
 
 async fn an_hour_of_outage_harms_none_of_a_thousand_streams(database: Database) {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::token::{Health, LIST_SCOPE, Stream};
-use store::refresh_job::Granted;
+use store::refresh_job::{AnswerSeen, Granted};
 
 use crate::harness::arrange::{character, secret};
 use crate::harness::{Database, contract};
@@ -10,6 +10,7 @@ use crate::harness::{Database, contract};
 contract![
     a_character_is_known_once_it_has_begun_a_login,
     a_stream_tells_what_it_has_and_what_is_remembered_of_it,
+    a_stream_tells_of_the_last_trouble_until_it_is_granted,
     a_stream_lacks_the_scope_of_lists_once_a_grant_came_without_it,
     streams_come_with_the_time_of_the_database,
 ];
@@ -44,6 +45,27 @@ async fn a_stream_tells_what_it_has_and_what_is_remembered_of_it(database: Datab
     database.run("update token_stream set access_token_sealed = null, refresh_token_sealed = null").await;
     let stream = only_stream(&database).await;
     assert_eq!((stream.has_access_token, stream.has_refresh_token), (false, false));
+}
+
+async fn a_stream_tells_of_the_last_trouble_until_it_is_granted(database: Database) {
+    let token_stream_id = database.login(1, "first-token").await;
+    let told = async || {
+        let for_sibling = database.store.streams_with_scopes(character(1), &[]).await.unwrap().streams.remove(0);
+        let stream = only_stream(&database).await;
+        assert_eq!(stream.last_error_at, for_sibling.last_error_at);
+        stream.last_error_at
+    };
+    assert_eq!(told().await, None);
+    let claim = database.refresh(token_stream_id).await;
+    database.no_grant(&claim, AnswerSeen::Yes).await;
+    let first = told().await.unwrap();
+    assert!(first >= claim.claimed_at, "{first}");
+    let claim = database.refresh(token_stream_id).await;
+    database.no_grant(&claim, AnswerSeen::Yes).await;
+    assert!(told().await.unwrap() > first);
+    let claim = database.refresh(token_stream_id).await;
+    database.grant(&claim, "access", 1199).await;
+    assert_eq!(told().await, None);
 }
 
 async fn a_stream_lacks_the_scope_of_lists_once_a_grant_came_without_it(database: Database) {

@@ -9,7 +9,6 @@ use super::form::Form;
 use super::refusal::{CODE_MISSING, MALFORMED, TOKEN_MISSING, WRONG_VERIFIER, unsupported_grant};
 use super::{Client, GRANT_MISSING, invalid_client, invalid_grant};
 use crate::model::access_token;
-use crate::model::ids::CharacterId;
 use crate::model::logins::{Login, LoginId, Standing, is_well_formed};
 use crate::model::sso_settings::Replay;
 use crate::model::{Answer, Model, Request};
@@ -35,9 +34,8 @@ impl Model {
     }
 
     /// Whose token a refresh names, in whatever standing: faults and counters go by it.
-    pub(in crate::model) fn character_of_refresh(&self, body: &str) -> Option<CharacterId> {
-        let login_id = self.logins.login_of(Form::parse(body).get("refresh_token")?)?;
-        Some(self.logins.login(login_id).character_id)
+    pub(in crate::model) fn login_of_refresh(&self, body: &str) -> Option<LoginId> {
+        self.logins.login_of(Form::parse(body).get("refresh_token")?)
     }
 
     fn refresh(&mut self, now: DateTime<Utc>, client: Client, form: &Form<'_>) -> Answer {

@@ -80,6 +80,21 @@ fn a_fault_for_one_character_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_fault_for_one_login_leaves_the_others_of_its_character_alone() {
+    let mut model = with(SsoSettings { rotation: Rotation::AlwaysKillOld, ..SsoSettings::default() });
+    let (character_id, mut first) = model.first_character();
+    let second = model.login(at(0), character_id, Vec::new()).unwrap();
+    for _ in 0..2 {
+        model.put_fault(r#"{"on":"token","login":2,"do":{"kind":"html"}}"#);
+        first = json(&model.refresh_with(at(0), &first))["refresh_token"].as_str().unwrap().to_owned();
+        assert!(model.refresh_with(at(0), &second).body.contains("<html"));
+    }
+    model.put_fault(r#"{"on":"token","login":1,"do":{"kind":"reset"}}"#);
+    assert_eq!(model.refresh_with(at(0), &first).delivery, Delivery::Nothing, "whichever token it has by now");
+    assert_eq!(model.refresh_with(at(0), &second).status, 200);
+}
+
+#[test]
 fn an_answer_of_a_fault_is_sent_as_it_is_written() {
     let mut model = model(Settings::default());
     model.put_fault(

@@ -129,12 +129,12 @@ async fn sign_in_under_slot(refresher: &Refresher, sign_in: &SignIn, code: &Secr
 const IDENTIFY_AGAIN: Duration = Duration::from_secs(61);
 const IDENTIFY_TRIES: u32 = 4;
 
-/// While EVE SSO changes its keys, a key may be published some minutes after it is used. The code is used up by now, and
-/// an earlier login may have ended with it.
+/// While EVE SSO changes its keys, a key may be published some minutes after it is used, under its old name even. The code
+/// is used up by now, and an earlier login may have ended with it.
 async fn identify(sso: &Sso, access_token: &SecretString, sent_at: DateTime<Utc>) -> Result<Identity, IdentityError> {
     for _ in 1..IDENTIFY_TRIES {
         match sso.identify(access_token, sent_at).await {
-            Err(IdentityError::UnknownKey) => {
+            Err(IdentityError::UnknownKey | IdentityError::Signature) => {
                 tracing::warn!("EVE SSO does not publish the key of this token yet: it is asked again in a minute");
                 tokio::time::sleep(IDENTIFY_AGAIN).await;
             }
