@@ -17,6 +17,7 @@ mod demo;
 mod error_limit;
 mod exercise;
 mod expired_tokens;
+mod full_speed;
 mod granted_scopes;
 mod happy_path;
 mod harness;

@@ -5,12 +5,13 @@
 //! crate and not each other; the processes join them.
 //!
 //! Where to start: [`job`] says what the fleet does, [`plan`] who is to be done, [`token`] the life of a login,
-//! [`failure`] what happens after something went wrong.
+//! [`failure`] what happens after something went wrong, [`pace`] how fast ESI is asked.
 
 pub mod failure;
 pub mod ids;
 pub mod job;
 pub mod list_walk;
+pub mod pace;
 pub mod plan;
 pub mod tier;
 pub mod token;

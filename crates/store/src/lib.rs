@@ -20,6 +20,7 @@ pub mod character;
 pub mod detail_job;
 pub mod due;
 pub mod error;
+pub mod esi_bucket;
 pub mod exercise;
 pub mod explain;
 pub mod killreport;

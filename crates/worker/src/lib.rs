@@ -6,6 +6,7 @@
 
 mod good_token;
 mod lanes;
+mod pace;
 mod pauses;
 pub mod refresh;
 pub mod settings;
@@ -14,5 +15,6 @@ pub mod token_api;
 mod worker;
 
 pub use lanes::handle;
+pub use pace::Pace;
 pub use pauses::Pauses;
 pub use worker::Worker;

@@ -13,7 +13,7 @@ use service::settings::{BrokerArgs, ListenArgs, LogArgs, SettingError, TokenApiA
 use service::{Exit, Process, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
-use worker::{Pauses, Worker, token_api};
+use worker::{Pace, Pauses, Worker, token_api};
 
 const NAME: &str = "killfleet-worker";
 
@@ -77,6 +77,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         esi,
         token_buffer,
         pauses: Pauses::default(),
+        pace: Pace::default(),
         speaks_for_fleet: true,
     });
     let status = ConsumerStatus::default();

@@ -9,6 +9,7 @@ use store::breaker::ClientRefused;
 use store::{Store, StoreError, pause};
 use tracing::{debug, error, warn};
 
+use crate::pace::Pace;
 use crate::pauses::Pauses;
 use crate::refresh::{Refresher, alarm};
 
@@ -19,6 +20,7 @@ pub struct Worker {
     /// An access token with no more than this left is refreshed first.
     pub token_buffer: Duration,
     pub pauses: Pauses,
+    pub pace: Pace,
     /// Whether what EVE SSO answers here holds for the whole fleet. A command at somebody's terminal may have other
     /// settings: it pauses nobody and raises no alarm, and who gave it reads what went wrong.
     pub speaks_for_fleet: bool,

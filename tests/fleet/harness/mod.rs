@@ -37,8 +37,6 @@ pub(crate) use tick::Tick;
 pub(crate) use wait::{eventually, free_port};
 pub(crate) use world::World;
 
-/// A test that takes this long waits for something that will not come.
-const LONGEST_TEST: Duration = Duration::from_secs(120);
 const LONGEST_CLEANING: Duration = Duration::from_secs(30);
 
 /// What a panic carries.
@@ -90,7 +88,7 @@ pub(crate) fn fleet(on: On, world: World, test: impl AsyncFnOnce(&Fleet)) {
             test(&fleet).await;
             fleet.standalone_has_ended().await;
         });
-        let ended = tokio::time::timeout(LONGEST_TEST, running.catch_unwind()).await;
+        let ended = tokio::time::timeout(world.takes_at_most, running.catch_unwind()).await;
         let failure: Option<Failure> = match ended {
             Ok(Ok(())) => None,
             Ok(Err(panic)) => Some(panic),

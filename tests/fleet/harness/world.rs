@@ -1,5 +1,7 @@
 //! What a test's world is like before it begins.
 
+use std::time::Duration;
+
 /// Characters and killmails of the simulator, and how far the fleet is set up.
 pub(crate) struct World {
     pub(super) flags: Vec<String>,
@@ -7,6 +9,7 @@ pub(crate) struct World {
     /// The fleet is told where it can be asked whether an access token stands.
     pub(super) can_be_asked: bool,
     pub(super) has_real_killmails: bool,
+    pub(super) takes_at_most: Duration,
     pub(super) is_signed_in: bool,
     pub(super) is_migrated: bool,
 }
@@ -21,6 +24,7 @@ impl World {
             settings: Vec::new(),
             can_be_asked: false,
             has_real_killmails: false,
+            takes_at_most: Duration::from_secs(120),
             is_signed_in: true,
             is_migrated: true,
         }
@@ -41,6 +45,12 @@ impl World {
     /// The provider has a validate endpoint.
     pub(crate) fn that_can_be_asked(mut self) -> Self {
         self.can_be_asked = true;
+        self
+    }
+
+    /// A test that takes longer than others.
+    pub(crate) fn takes_at_most(mut self, limit: Duration) -> Self {
+        self.takes_at_most = limit;
         self
     }
 

@@ -12,7 +12,7 @@ use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TokenAp
 use service::{Exit, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
-use worker::{Pauses, Worker, token_api};
+use worker::{Pace, Pauses, Worker, token_api};
 
 use super::{alone, from_store};
 use crate::NAME;
@@ -58,7 +58,14 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let filter = arguments.due.filter(&store).await?;
     let Joined { refresher, http, esi, token_buffer } = settings.join(store.clone());
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
-    let worker = Arc::new(Worker { refresher, esi, token_buffer, pauses: Pauses::default(), speaks_for_fleet: true });
+    let worker = Arc::new(Worker {
+        refresher,
+        esi,
+        token_buffer,
+        pauses: Pauses::default(),
+        pace: Pace::default(),
+        speaks_for_fleet: true,
+    });
     let _listener = match listen {
         Some(address) => {
             let routes = token_api::routes(&worker, token_api, &stop.token());

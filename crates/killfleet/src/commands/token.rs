@@ -9,7 +9,7 @@ use serde_json::json;
 use service::{ConfigurationError, Exit, Stop, classed};
 use worker::settings::{Joined, RefreshArgs};
 use worker::sibling::{NotIssued, TokenRequest};
-use worker::{Pauses, Worker};
+use worker::{Pace, Pauses, Worker};
 
 use super::{CONNECTIONS, from_store};
 use crate::NAME;
@@ -38,8 +38,14 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
     let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
     refuse_moved(&store).await?;
-    let worker =
-        Worker { refresher: refresher.clone(), esi, token_buffer, pauses: Pauses::default(), speaks_for_fleet: false };
+    let worker = Worker {
+        refresher: refresher.clone(),
+        esi,
+        token_buffer,
+        pauses: Pauses::default(),
+        pace: Pace::default(),
+        speaks_for_fleet: false,
+    };
     let request = TokenRequest { character_id, scopes: arguments.scopes, sibling: "killfleet token".to_owned() };
     let issued = worker.issue_token(&request, &stop.token()).await;
     refresher.finish().await;

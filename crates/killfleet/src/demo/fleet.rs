@@ -14,7 +14,7 @@ use store::{Keyring, Store, StoreError, scratch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use worker::refresh::Refresher;
-use worker::{Pauses, Worker};
+use worker::{Pace, Pauses, Worker};
 
 use super::progress::Progress;
 use super::simulated_eve::{Pilot, SimulatedEve};
@@ -89,6 +89,7 @@ impl DemoFleet {
             esi: self.esi.clone(),
             token_buffer: TOKEN_BUFFER,
             pauses: Pauses::default(),
+            pace: Pace::default(),
             speaks_for_fleet: true,
         };
         let settings = EngineSettings {

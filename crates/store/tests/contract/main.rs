@@ -15,6 +15,7 @@ mod disk_trouble;
 mod due_character_claim;
 mod due_characters;
 mod due_killmails;
+mod esi_bucket;
 mod exercise;
 mod explained;
 mod finished_claim;

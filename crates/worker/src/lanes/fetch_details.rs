@@ -15,9 +15,10 @@ use tracing::{debug, info, warn};
 use super::Delivery;
 use crate::worker::Worker;
 
-/// The bucket is left alone for a while when less than one part in this many is left: others may have calls on their
-/// way, and an answer of 429 is to be avoided, not provoked. Its pause is the same part of the window.
-const RESERVE_PARTS: u32 = 30;
+/// The bucket is left alone for a while when less than one part in this many is left: somebody else at our address uses
+/// it too, and an answer of 429 is to be avoided, not provoked. Its pause is the same part of the window. Our own calls
+/// leave more than twice as much (`domain::pace`).
+const RESERVE_PARTS: u32 = 60;
 /// So many failures in a row that are not about a killmail alone end the batch: the rest would most likely get the same.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
 
@@ -34,6 +35,18 @@ pub(crate) async fn fetch_details(
     let mut batch = Batch::default();
     // From the end, so that what is not begun stays in the vector.
     while let Some(claim) = claims.pop() {
+        let Some(turn) = delivery.stop.run_until_cancelled(worker.pace.turn(worker.store())).await else {
+            claims.push(claim);
+            let rest = worker.store().hand_over_details(&claims).await?;
+            return Ok(batch.outcome(&rest));
+        };
+        if let Some(wait) = turn? {
+            claims.push(claim);
+            let delay = batch.put_off(worker, &claims, &wait).await?;
+            worker.pauses.pause(worker.store(), pause::SCOPE_BODIES, &wait.reason, delay).await?;
+            break;
+        }
+        // A pause may have begun while we waited for our turn.
         if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), pause::SCOPE_BODIES).await? {
             claims.push(claim);
             batch.put_off(worker, &claims, &wait).await?;
@@ -94,6 +107,7 @@ async fn spare(worker: &Worker, budget: Option<&Budget>) -> Result<(), StoreErro
     let Some(budget) = budget else { return Ok(()) };
     let remaining = f64::from(budget.remaining);
     metrics::gauge!(names::ESI_TOKENS_REMAINING, "group" => budget.group.clone()).set(remaining);
+    worker.pace.charge(worker.store(), budget).await?;
     let (reserve, span) = (budget.limit / RESERVE_PARTS, budget.window / RESERVE_PARTS);
     worker.pauses.spare(worker.store(), pause::SCOPE_BODIES, budget, reserve, span).await
 }
