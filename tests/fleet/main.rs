@@ -45,6 +45,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod siblings;
+mod sso_outage;
 mod sso_trouble;
 mod standalone;
 mod stopped_worker;

@@ -90,7 +90,7 @@ pub(crate) fn fleet(on: On, world: World, test: impl AsyncFnOnce(&Fleet)) {
             test(&fleet).await;
             fleet.standalone_has_ended().await;
         });
-        let ended = tokio::time::timeout(LONGEST_TEST, running.catch_unwind()).await;
+        let ended = tokio::time::timeout(world.longest.unwrap_or(LONGEST_TEST), running.catch_unwind()).await;
         let failure: Option<Failure> = match ended {
             Ok(Ok(())) => None,
             Ok(Err(panic)) => Some(panic),

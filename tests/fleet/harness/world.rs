@@ -1,5 +1,7 @@
 //! What a test's world is like before it begins.
 
+use std::time::Duration;
+
 /// Characters and killmails of the simulator, and how far the fleet is set up.
 pub(crate) struct World {
     pub(super) flags: Vec<String>,
@@ -9,6 +11,8 @@ pub(crate) struct World {
     pub(super) has_real_killmails: bool,
     pub(super) is_signed_in: bool,
     pub(super) is_migrated: bool,
+    /// More than other tests take.
+    pub(super) longest: Option<Duration>,
 }
 
 impl World {
@@ -23,6 +27,7 @@ impl World {
             has_real_killmails: false,
             is_signed_in: true,
             is_migrated: true,
+            longest: None,
         }
     }
 
@@ -53,6 +58,12 @@ impl World {
     /// The characters exist at EVE SSO, and the fleet does not know them.
     pub(crate) fn nobody_signed_in(mut self) -> Self {
         self.is_signed_in = false;
+        self
+    }
+
+    /// A test of so much that it takes longer than others may.
+    pub(crate) fn takes_up_to(mut self, longest: Duration) -> Self {
+        self.longest = Some(longest);
         self
     }
 
