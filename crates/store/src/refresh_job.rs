@@ -12,7 +12,7 @@ mod postgres;
 mod sqlite;
 
 use chrono::{DateTime, Utc};
-use domain::token::Health;
+use domain::token::{Health, RefreshEnd};
 use domain::{CharacterId, TokenStreamId};
 pub use finish::{AnswerSeen, Granted, Refused, expires_at};
 use secrecy::SecretString;
@@ -43,6 +43,14 @@ pub struct RefreshClaim {
     refresh_token_version: i64,
     fence: i64,
     slot: SsoSlot,
+}
+
+impl RefreshClaim {
+    /// What the stream is from now on, if its refresh came to this.
+    #[must_use]
+    pub fn health_after(&self, end: RefreshEnd) -> Health {
+        self.health.after(end, self.claimed_at)
+    }
 }
 
 /// What came of asking for a claim.

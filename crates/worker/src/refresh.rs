@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::token::RefusalClass;
 use domain::token::breaker::WINDOW;
+use domain::token::{RefreshEnd, RefusalClass};
 use domain::{Failure, FailureClass, TokenStreamId};
 use esi::{AccessGrant, Grant, Identity, RefreshError, SignatureCheck, Sso, Trouble};
 use secrecy::{ExposeSecret, SecretString};
@@ -188,7 +188,7 @@ impl Inner {
         }
         if let Some((code, reason)) = wrong_owner(&claim, &identity) {
             error!(token_stream.id = claim.token_stream_id.get(), reason, "token stream quarantined");
-            let health = claim.health.after_owner_change();
+            let health = claim.health_after(RefreshEnd::OwnerChanged);
             self.store.finish_without_token(&claim, &health, code, &reason, AnswerSeen::Yes).await?;
             return Ok(Refreshed::Quarantined(Failure::is(FailureClass::Refused, reason)));
         }
@@ -204,7 +204,9 @@ impl Inner {
 
     async fn unusable(&self, claim: &RefreshClaim, code: &str, why: String) -> Result<Refreshed, StoreError> {
         let reason = format!("the new access token was not accepted: {why}");
-        self.store.finish_without_token(claim, &claim.health, code, &reason, AnswerSeen::Yes).await?;
+        self.store
+            .finish_without_token(claim, &claim.health_after(RefreshEnd::Trouble), code, &reason, AnswerSeen::Yes)
+            .await?;
         Ok(Refreshed::Unusable(Failure::is(FailureClass::Transient, reason)))
     }
 
@@ -247,7 +249,9 @@ impl Inner {
             RefusalClass::Configuration | RefusalClass::Transient => {
                 warn!(token_stream.id = stream, reason = %failure, "refresh failed");
                 let reason = &failure.reason;
-                self.store.finish_without_token(claim, &claim.health, error.code(), reason, answer).await?;
+                self.store
+                    .finish_without_token(claim, &claim.health_after(RefreshEnd::Trouble), error.code(), reason, answer)
+                    .await?;
                 Ok(Refreshed::Failed(failure))
             }
         }
