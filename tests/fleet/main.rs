@@ -30,6 +30,7 @@ mod lists_that_are_wrong;
 mod login;
 mod look;
 mod lost_answers;
+mod lost_races;
 mod mass_refusal;
 mod missing_tokens;
 mod moved;

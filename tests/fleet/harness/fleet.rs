@@ -148,7 +148,7 @@ impl<'test> Fleet<'test> {
             let character_id = CharacterId::parse(id).unwrap();
             let login = store.begin_login(&keyring, character_id, &name, &token).await.unwrap();
             let LoginStart::Added(token_stream_id) = login else { panic!("signed in twice: {login:?}") };
-            let start = store.claim_refresh(&keyring, token_stream_id, 1).await.unwrap();
+            let start = store.claim_refresh(&keyring, token_stream_id, None, 1).await.unwrap();
             let RefreshStart::Claimed(claim) = start else { panic!("not claimed: {start:?}") };
             let granted = Granted {
                 access_token: &SecretString::from("over"),

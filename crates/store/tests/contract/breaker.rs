@@ -81,7 +81,8 @@ async fn a_wave_over_many_workers_marks_no_more_than_five(database: Database) {
     let streams = database.granted_logins(40).await;
     let kept = at_once(&database, streams, async |database: Database, token_stream_id| {
         loop {
-            match database.store.claim_refresh(&database.keyring, token_stream_id, SSO_CONCURRENCY).await.unwrap() {
+            match database.store.claim_refresh(&database.keyring, token_stream_id, None, SSO_CONCURRENCY).await.unwrap()
+            {
                 RefreshStart::Claimed(claim) => return database.refused(&claim).await,
                 RefreshStart::Busy => tokio::task::yield_now().await,
                 other => panic!("not claimed: {other:?}"),
