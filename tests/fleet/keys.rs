@@ -12,6 +12,28 @@ on_both![
     with_a_wrong_key_nothing_is_lost_and_the_right_one_finds_everything,
 ];
 
+#[test]
+fn killed_between_two_rows_and_the_same_command_goes_on() {
+    fleet(On::Services, World::of(4, 12), async |fleet: &Fleet| {
+        let third = "update token_stream set strikes = 0 where token_stream_id = 3";
+        let held = fleet.database.hold(third).await;
+        let running = rotate(fleet, &[]).start();
+        let half = json!({ OLD: [2, 2], "new": [2, 2] });
+        eventually("two rows are sealed anew", async || key_status(fleet).await == half).await;
+        running.kill().await;
+        held.let_go().await;
+        assert_eq!(key_status(fleet).await, half);
+
+        let rotated = parse(&rotate(fleet, &["--json"]).run().await.well().stdout);
+        assert_eq!((&rotated["resealed"], &rotated["sealed_already"]), (&json!(4), &json!(4)), "{rotated}");
+        assert_eq!(rotated["unused_keys"], json!([OLD]), "{rotated}");
+        fleet.let_tokens_expire().await;
+        with_the_new_key(fleet.one_tick(&[])).run().await.well();
+        with_the_new_key(fleet.worker(&["--drain"])).run().await.well();
+        fleet.is_true().await;
+    });
+}
+
 /// 32 bytes of 1, in base64.
 const NEW_KEY: &str = "new:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 /// The id of [`TOKEN_KEY`].

@@ -17,11 +17,12 @@ on_both![
 ];
 
 /// Flags of the simulator, and whether a consumed refresh token is dead.
-const PROVIDERS: [(&[&str], bool); 4] = [
+const PROVIDERS: [(&[&str], bool); 5] = [
     (&["--rotation=re-use"], false),
     (&["--rotation=always"], false),
     (&["--rotation=one-time-only", "--grace-seconds=600"], false),
     (&["--rotation=one-time-only"], true),
+    (&["--rotation=one-time-only", "--replay=revoke-login"], true),
 ];
 
 /// What stops the process at the step at which it is killed.

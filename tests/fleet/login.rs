@@ -1,12 +1,17 @@
 //! `killfleet login`: a pilot signs in with a browser, which here is a client that follows redirects.
 
+use std::os::unix::fs::PermissionsExt;
+
 use reqwest::{Client, ClientBuilder, StatusCode};
 use url::Url;
 
-use crate::harness::{Ended, Fleet, On, Process, Running, World, fleet, free_port, on_both};
+use crate::harness::{
+    Ended, Fleet, On, Process, Running, TemporaryFolder, World, eventually, fleet, free_port, on_both,
+};
 
 on_both![
     a_pilot_who_signs_in_is_served,
+    a_browser_is_opened_that_learns_nothing_but_the_address,
     a_native_application_needs_no_secret,
     what_is_no_login_is_told_to_the_pilot_and_to_the_operator_and_stores_nothing,
     an_answer_to_another_login_is_turned_away_and_the_login_goes_on,
@@ -89,6 +94,36 @@ fn a_pilot_who_signs_in_is_served(on: On) {
         assert_eq!((tick.queued_list, tick.queued_refresh), (1, 0), "its access token is good: {tick:?}");
         fleet.drain().await;
         fleet.is_true().await;
+    });
+}
+
+fn a_browser_is_opened_that_learns_nothing_but_the_address(on: On) {
+    fleet(on, World::of(1, 4).nobody_signed_in(), async |fleet: &Fleet| {
+        let id = fleet.simulator.pilots().await[0].character_id;
+        let folder = TemporaryFolder::new();
+        let file = |name: &str| folder.path().join(name);
+        let opener = file(if cfg!(target_os = "macos") { "open" } else { "xdg-open" });
+        // What it writes is there at once and whole.
+        let [environment, opened] = [file("environment"), file("opened")].map(|path| path.display().to_string());
+        let script =
+            format!("#!/bin/sh\nenv > {environment}\necho \"$@\" > {opened}.begun\nmv {opened}.begun {opened}\n");
+        std::fs::write(&opener, script).unwrap();
+        std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let port = free_port().to_string();
+        let running = fleet.killfleet(&["login", "--port", &port]).set("PATH", path).set("IS_SEEN", "yes").start();
+        eventually("the browser is opened", async || file("opened").exists()).await;
+
+        let url = std::fs::read_to_string(&opened).unwrap();
+        running.says(url.trim_end()).await;
+        let environment = std::fs::read_to_string(&environment).unwrap();
+        assert!(environment.contains("IS_SEEN=yes") && !environment.contains("KILLFLEET_"), "{environment}");
+        let chosen = format!("{}&{}", url.trim_end(), chosen(id));
+        let page = browser().build().unwrap().get(chosen).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        let ended = running.ended().await.well();
+        assert!(ended.stdout.len() == 1 && ended.stdout[0].contains("is signed in"), "{:?}", ended.stdout);
+        assert_eq!(fleet.database.count("token_stream where state = 'active'").await, 1);
     });
 }
 

@@ -1,8 +1,14 @@
 //! Logins that EVE SSO refuses: acknowledged and skipped, remembered as what they are, never tried in place.
 
+use serde_json::json;
+
 use crate::harness::{Exceptions, Fleet, On, Tick, World, fleet, list, on_both};
 
-on_both![three_of_ten_are_refused_and_seven_are_served, another_login_of_the_same_character_takes_over,];
+on_both![
+    three_of_ten_are_refused_and_seven_are_served,
+    a_login_that_is_refused_with_401_is_no_refusal_of_our_client,
+    another_login_of_the_same_character_takes_over,
+];
 
 fn three_of_ten_are_refused_and_seven_are_served(on: On) {
     fleet(on, World::of(10, 40), async |fleet: &Fleet| {
@@ -41,6 +47,29 @@ fn three_of_ten_are_refused_and_seven_are_served(on: On) {
         fleet.drain().await;
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 10, "nobody is asked again");
         fleet.is_true_but(Exceptions { unserved: refused, ..Exceptions::default() }).await;
+    });
+}
+
+fn a_login_that_is_refused_with_401_is_no_refusal_of_our_client(on: On) {
+    fleet(on, World::of(3, 10), async |fleet: &Fleet| {
+        let refused = fleet.simulator.pilots().await[0].character_id;
+        let answer = json!({ "kind": "answer", "status": 401, "body": r#"{"error":"invalid_grant"}"# });
+        fleet.simulator.fault(json!([{ "on": "token", "character_id": refused, "do": answer }])).await;
+        fleet.let_tokens_expire().await;
+        assert_eq!(fleet.tick(&[]).await, Tick::only_refreshed(3));
+        fleet.drain().await;
+        let remembered = format!(
+            "token_stream s join character c using (character_id)
+             where character_id = {refused} and state = 'suspect' and strikes = 1 and last_error_code = 'invalid_grant'
+               and c.last_verdict = 'skipped' and c.last_reason = 'waiting_for_probe'"
+        );
+        assert_eq!(fleet.database.count(&remembered).await, 1);
+        assert_eq!(
+            fleet.simulator.counters().await.requests_to("token"),
+            3,
+            "all refreshes go on, and none is tried again"
+        );
+        fleet.is_true_but(Exceptions { unserved: vec![refused], ..Exceptions::default() }).await;
     });
 }
 

@@ -21,6 +21,8 @@ on_both![
 const SECRET: &str = "a-secret-for-siblings-0123456789abcdef";
 const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
 const OTHER_SCOPE: &str = "esi-assets.read_assets.v1";
+/// A sibling that does not say who it is.
+const UNNAMED: &str = "unnamed";
 
 /// What works until it is told to stop; with lists that have been read, it has nothing to do.
 fn process<'fleet>(fleet: &'fleet Fleet<'_>, on: On) -> Process<'fleet> {
@@ -78,6 +80,12 @@ async fn first_pilot(fleet: &Fleet<'_>) -> i64 {
     fleet.simulator.pilots().await[0].character_id
 }
 
+/// Who was given tokens, and how many, as it is remembered.
+async fn issued(fleet: &Fleet<'_>) -> Vec<(String, i64)> {
+    let issued = "select detail, count(*) from token_event where event = 'issued' group by detail order by detail";
+    fleet.database.rows(issued).await
+}
+
 fn token<'fleet>(fleet: &'fleet Fleet<'_>, character_id: i64, flags: &[&str]) -> Process<'fleet> {
     fleet.killfleet(&[&["token", &character_id.to_string()], flags].concat())
 }
@@ -104,6 +112,7 @@ fn the_command_prints_one_good_token_and_nothing_else(on: On) {
         assert_eq!(renewed["expires_at"], json!(expires_at));
         let again = token(fleet, character_id, &[]).run().await.well();
         assert_eq!(again.stdout, [access_token], "it was saved");
+        assert_eq!(issued(fleet).await, [("killfleet token".to_owned(), 3)]);
         assert_eq!(fleet.simulator.counters().await.token_calls_by_character[&character_id], 1);
         stop(running).await;
     });
@@ -132,13 +141,16 @@ fn the_command_says_why_there_is_none(on: On) {
         fleet.database.execute(&format!("update token_stream set state = 'dead' where character_id = {first}")).await;
         token(fleet, first, &["--json"]).run().await.with_code(1);
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 1, "only what may be refreshed");
+        assert_eq!(issued(fleet).await, []);
     });
 }
 
 fn many_who_ask_at_once_share_one_refresh(on: On) {
     fleet(on, World::of(2, 6).with("--rotation=always-kill-old"), async |fleet: &Fleet| {
         let listener = Listener::somewhere();
+        fleet.database.execute("update token_event set at = now() - interval '91 days'").await;
         let running = offer(fleet, on, &listener).await;
+        assert_eq!(fleet.database.count("token_event").await, 0, "a tick forgets what is older than 90 days");
         let character_id = first_pilot(fleet).await;
         fleet.let_tokens_expire().await;
         let body = json!({ "scopes": [LIST_SCOPE], "for": "board" });
@@ -147,6 +159,7 @@ fn many_who_ask_at_once_share_one_refresh(on: On) {
         assert!(answers.iter().all(|answer| answer.status == 200) && tokens.iter().all(|token| *token == tokens[0]));
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 1);
         assert_eq!(answers[0].body["character_id"], character_id);
+        assert_eq!(issued(fleet).await, [("board".to_owned(), 8)]);
         running.says("an access token was issued").await;
         running.says("board").await;
         listener.comes_to("/metrics", 200, r#"killfleet_tokens_asked_for_total{status="200"} 8"#).await;
@@ -180,6 +193,7 @@ fn who_does_not_send_the_secret_learns_nothing(on: On) {
                 assert_eq!((answer.status, &answer.body), (401, &expected));
             }
         }
+        assert_eq!(issued(fleet).await, []);
         let known = listener.token_request(character_id).header("Authorization", format!("bearer {SECRET}"));
         assert_eq!(ask(known).await.status, 200, "the name of the scheme may be written in small letters");
         let url = format!("http://{}/v1/token/{character_id}", listener.address);
@@ -204,6 +218,7 @@ fn who_does_not_send_the_secret_learns_nothing(on: On) {
             assert_eq!(answer.status().as_u16(), status);
             stop(running).await;
         }
+        assert_eq!(issued(fleet).await, [(UNNAMED.to_owned(), 2)], "those that were answered with 200");
         fleet.outputs.assert_silent_about(SECRET, "the secret of the siblings");
         fleet.is_true().await;
     });
@@ -221,19 +236,20 @@ fn a_sibling_gets_a_login_that_holds_what_it_asks_for(on: On) {
         // The one that holds less looks the healthier.
         let until = "update token_stream set expires_at = now() + interval '30 minutes' where token_stream_id";
         fleet.database.execute(&format!("{until} = {plain}")).await;
-        let issued = async |scopes: &[&str]| ask_for(&listener, character_id, json!({ "scopes": scopes })).await;
-        let [any, list, with_other] = [issued(&[]).await, issued(&[LIST_SCOPE]).await, issued(&[OTHER_SCOPE]).await];
+        let given = async |scopes: &[&str]| ask_for(&listener, character_id, json!({ "scopes": scopes })).await;
+        let [any, list, with_other] = [given(&[]).await, given(&[LIST_SCOPE]).await, given(&[OTHER_SCOPE]).await];
         assert_eq!((any.status, list.status, with_other.status), (200, 200, 200));
         assert!(any.body["access_token"] == list.body["access_token"], "the healthier one");
         assert!(list.body["access_token"] != with_other.body["access_token"], "another login");
         assert_eq!((&list.body["scopes"], &with_other.body["scopes"]), (&json!([LIST_SCOPE]), &json!([OTHER_SCOPE])));
-        let neither = issued(&[LIST_SCOPE, "esi-mail.read_mail.v1"]).await;
+        let neither = given(&[LIST_SCOPE, "esi-mail.read_mail.v1"]).await;
         assert_eq!((neither.status, &neither.body["error"]), (403, &json!("scope_missing")));
         assert_eq!(neither.body["access_token"], Value::Null);
+        assert_eq!(issued(fleet).await, [(UNNAMED.to_owned(), 3)]);
 
         // That very login has to be refreshed for it, and the other one is left alone.
         fleet.let_tokens_expire().await;
-        assert_eq!(issued(&[OTHER_SCOPE]).await.status, 200);
+        assert_eq!(given(&[OTHER_SCOPE]).await.status, 200);
         let renewed = "select token_stream_id from token_stream where expires_at > now()";
         assert_eq!(fleet.database.rows::<(i64,)>(renewed).await, [(rich,)]);
         stop(running).await;
@@ -283,6 +299,7 @@ fn every_refusal_says_why_and_when_to_ask_again(on: On) {
             assert!((1..=30).contains(&answer.retry_after.unwrap()), "{:?}", answer.retry_after);
         }
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 2, "EVE SSO is not asked again each time");
+        assert_eq!(issued(fleet).await, [], "after 404, 409 and 503");
         fleet.simulator.heal().await;
         stop(running).await;
         // What the test has brought about, and the one refusal that was real.
@@ -310,6 +327,7 @@ fn a_token_that_ends_soon_is_better_than_none(on: On) {
             }
         }
         assert_eq!(fleet.simulator.counters().await.requests_to("token"), 2, "a better one was looked for first");
+        assert_eq!(issued(fleet).await, [(UNNAMED.to_owned(), 1)]);
         fleet.simulator.heal().await;
         stop(running).await;
         fleet.is_true().await;

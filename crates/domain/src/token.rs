@@ -19,7 +19,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use event::TokenEvent;
-pub use health::{Health, StreamState};
+pub use health::{Health, RefreshEnd, StreamState};
 pub use refusal::{RefusalClass, classify};
 
 use crate::ids::TokenStreamId;

@@ -12,7 +12,7 @@ mod postgres;
 mod sqlite;
 
 use chrono::{DateTime, Utc};
-use domain::token::Health;
+use domain::token::{Health, RefreshEnd, Stream};
 use domain::{CharacterId, TokenStreamId};
 pub use finish::{AnswerSeen, Granted, Refused, expires_at};
 use secrecy::SecretString;
@@ -45,6 +45,14 @@ pub struct RefreshClaim {
     slot: SsoSlot,
 }
 
+impl RefreshClaim {
+    /// What the stream is from now on, if its refresh came to this.
+    #[must_use]
+    pub fn health_after(&self, end: RefreshEnd) -> Health {
+        self.health.after(end, self.claimed_at)
+    }
+}
+
 /// What came of asking for a claim.
 #[derive(Debug)]
 pub enum RefreshStart {
@@ -53,17 +61,23 @@ pub enum RefreshStart {
     Busy,
     /// The stream is gone, or has no refresh token.
     Impossible,
+    /// Somebody else has tried it since it was decided to: decide anew. Who has been refused meanwhile would be refused
+    /// a second time for one reason.
+    Overtaken,
     /// Its refresh token does not open with our keys: nothing was claimed.
     Unopenable(SealError),
 }
 
 impl Store {
+    /// `decided_on` is the stream as it was when it was chosen; none if it was not chosen for how it was.
+    ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_refresh(
         &self,
         keyring: &Keyring,
         token_stream_id: TokenStreamId,
+        decided_on: Option<&Stream>,
         sso_concurrency: u32,
     ) -> Result<RefreshStart, StoreError> {
         let mut transaction = self.transaction("claiming a token stream").await?;
@@ -76,6 +90,12 @@ impl Store {
         };
         if row.lease_until.is_some_and(|lease_until| lease_until > row.now) {
             return Ok(RefreshStart::Busy);
+        }
+        let health = health(&row.state, row.strikes, row.first_refused_at, row.next_probe_at)?;
+        // Whatever a try comes to, it changes one of these.
+        let now_is = (&health, row.expires_at, row.last_error_at);
+        if decided_on.is_some_and(|stream| (&stream.health, stream.expires_at, stream.last_error_at) != now_is) {
+            return Ok(RefreshStart::Overtaken);
         }
         let Some(sealed) = row.refresh_token_sealed else { return Ok(RefreshStart::Impossible) };
         let refresh_token = match keyring.open(token_stream_id, TokenColumn::Refresh, &sealed) {
@@ -92,7 +112,7 @@ impl Store {
             token_stream_id,
             character_id: CharacterId::parse(row.character_id).map_err(StoreError::unexpected)?,
             refresh_token,
-            health: health(&row.state, row.strikes, row.first_refused_at, row.next_probe_at)?,
+            health,
             owner_hash: row.owner_hash,
             claimed_at: row.now,
             was_ever_granted: row.was_ever_granted,
@@ -112,6 +132,8 @@ struct Unclaimed {
     refresh_token_version: i64,
     owner_hash: Option<String>,
     was_ever_granted: bool,
+    expires_at: Option<DateTime<Utc>>,
+    last_error_at: Option<DateTime<Utc>>,
     state: String,
     strikes: i32,
     first_refused_at: Option<DateTime<Utc>>,

@@ -100,7 +100,8 @@ impl Worker {
             if let Some(wait) = self.pauses.wait_for_sso(self.store()).await? {
                 return Ok(TokenSearch::Failed(wait));
             }
-            match self.refresher.refresh(token_stream_id).await? {
+            let decided_on = now.streams.into_iter().find(|stream| stream.token_stream_id == token_stream_id);
+            match self.refresher.refresh(token_stream_id, decided_on).await? {
                 Refreshed::Granted(token) => granted = Some(token),
                 Refreshed::Failed(failure) => {
                     self.refresh_failed(&failure).await?;

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::token::RefusalClass;
 use domain::token::breaker::WINDOW;
+use domain::token::{RefreshEnd, RefusalClass, Stream};
 use domain::{Failure, FailureClass, TokenStreamId};
 use esi::{AccessGrant, Grant, Identity, RefreshError, SignatureCheck, Sso, Trouble};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +23,7 @@ use tracing::{Instrument, error, info, warn};
 pub enum Refreshed {
     /// With the access token, which may live for less than the buffer.
     Granted(AccessToken),
-    /// Another process has renewed the stream meanwhile: its tokens are the good ones.
+    /// Another process has renewed the stream meanwhile, and its tokens are the good ones; or it was refused.
     LostRace,
     /// EVE SSO refused this login; the row remembers a strike.
     Refused(Failure),
@@ -99,6 +99,8 @@ impl Refresher {
         self.inner.sso_concurrency
     }
 
+    /// `decided_on` is the stream as it was when it was chosen; none if it was not chosen for how it was.
+    ///
     /// [`Refreshed::Busy`], and nothing is begun, once [`Refresher::finish`] was called.
     ///
     /// # Errors
@@ -106,14 +108,18 @@ impl Refresher {
     ///
     /// # Panics
     /// When the refresh itself panics.
-    pub async fn refresh(&self, token_stream_id: TokenStreamId) -> Result<Refreshed, StoreError> {
+    pub async fn refresh(
+        &self,
+        token_stream_id: TokenStreamId,
+        decided_on: Option<Stream>,
+    ) -> Result<Refreshed, StoreError> {
         // First counted, then asked: what passes here is waited for. Siblings may ask until the very end.
         let _counted = self.under_way.token();
         if self.under_way.is_closed() {
             return Ok(Refreshed::Busy);
         }
         let inner = Arc::clone(&self.inner);
-        let refresh = async move { inner.refresh(token_stream_id).await };
+        let refresh = async move { inner.refresh(token_stream_id, decided_on.as_ref()).await };
         match self.under_way.spawn(refresh.in_current_span()).await {
             Ok(refreshed) => refreshed,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
@@ -138,11 +144,16 @@ struct Inner {
 }
 
 impl Inner {
-    async fn refresh(&self, token_stream_id: TokenStreamId) -> Result<Refreshed, StoreError> {
-        let start = self.store.claim_refresh(&self.keyring, token_stream_id, self.sso_concurrency).await?;
+    async fn refresh(
+        &self,
+        token_stream_id: TokenStreamId,
+        decided_on: Option<&Stream>,
+    ) -> Result<Refreshed, StoreError> {
+        let start = self.store.claim_refresh(&self.keyring, token_stream_id, decided_on, self.sso_concurrency).await?;
         let claim = match start {
             RefreshStart::Claimed(claim) => *claim,
             RefreshStart::Busy => return Ok(Refreshed::Busy),
+            RefreshStart::Overtaken => return Ok(Refreshed::LostRace),
             RefreshStart::Impossible => return Ok(Refreshed::Impossible),
             RefreshStart::Unopenable(why) => {
                 error!(token_stream.id = token_stream_id.get(), reason = %why, "check KILLFLEET_TOKEN_KEY");
@@ -188,7 +199,7 @@ impl Inner {
         }
         if let Some((code, reason)) = wrong_owner(&claim, &identity) {
             error!(token_stream.id = claim.token_stream_id.get(), reason, "token stream quarantined");
-            let health = claim.health.after_owner_change();
+            let health = claim.health_after(RefreshEnd::OwnerChanged);
             self.store.finish_without_token(&claim, &health, code, &reason, AnswerSeen::Yes).await?;
             return Ok(Refreshed::Quarantined(Failure::is(FailureClass::Refused, reason)));
         }
@@ -204,7 +215,9 @@ impl Inner {
 
     async fn unusable(&self, claim: &RefreshClaim, code: &str, why: String) -> Result<Refreshed, StoreError> {
         let reason = format!("the new access token was not accepted: {why}");
-        self.store.finish_without_token(claim, &claim.health, code, &reason, AnswerSeen::Yes).await?;
+        self.store
+            .finish_without_token(claim, &claim.health_after(RefreshEnd::Trouble), code, &reason, AnswerSeen::Yes)
+            .await?;
         Ok(Refreshed::Unusable(Failure::is(FailureClass::Transient, reason)))
     }
 
@@ -247,7 +260,9 @@ impl Inner {
             RefusalClass::Configuration | RefusalClass::Transient => {
                 warn!(token_stream.id = stream, reason = %failure, "refresh failed");
                 let reason = &failure.reason;
-                self.store.finish_without_token(claim, &claim.health, error.code(), reason, answer).await?;
+                self.store
+                    .finish_without_token(claim, &claim.health_after(RefreshEnd::Trouble), error.code(), reason, answer)
+                    .await?;
                 Ok(Refreshed::Failed(failure))
             }
         }

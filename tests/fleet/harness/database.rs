@@ -137,6 +137,21 @@ impl Database {
         self.value(&format!("select count(*) from {from}")).await
     }
 
+    /// As if so long had gone by for all that the database remembers.
+    pub(crate) async fn let_minutes_pass(&self, minutes: u32) {
+        let columns: Vec<(String, String)> = match &self.connections {
+            Connections::Postgres(_) => self.rows(postgres::COLUMNS).await,
+            Connections::Sqlite(_) => self.rows(sqlite::COLUMNS).await,
+        };
+        // When a killmail happened is not ours to change, and it is called otherwise.
+        let is_time = |name: &str| name.ends_with("_at") || name.ends_with("_until") || ["at", "until"].contains(&name);
+        for (table, column) in columns.into_iter().filter(|(_, column)| is_time(column)) {
+            let earlier = format!("update {table} set {column} = {column} - interval '{minutes} minutes'");
+            // What has never been stays so.
+            self.execute(&format!("{earlier} where {column} > now() - interval '1 year'")).await;
+        }
+    }
+
     /// Every row of every table as text: equal before and after means that nothing was written.
     pub(crate) async fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let contents = match &self.connections {

@@ -130,15 +130,25 @@ impl<'test> Fleet<'test> {
     /// Everybody has signed in long ago, and all access tokens are over: as [`Fleet::sign_everybody_in`], without a
     /// process for each, so that there can be hundreds.
     pub(crate) async fn everybody_signed_in_long_ago(&self) {
+        let pilots = self.simulator.pilots().await.into_iter();
+        let tokens = pilots.map(|pilot| {
+            let token = pilot.refresh_token.expect("a pilot of a new world has a token");
+            (pilot.character_id, token)
+        });
+        self.signed_in_long_ago(tokens).await;
+    }
+
+    /// The same for these characters, with these refresh tokens.
+    pub(crate) async fn signed_in_long_ago(&self, tokens: impl IntoIterator<Item = (i64, String)>) {
         let keyring = Keyring::parse(&TOKEN_KEY.to_owned().into()).unwrap();
         let url = SecretString::from(self.database.url().to_owned());
         let store = Store::connect(&url, "fleet-tests", 2).await.unwrap();
-        for pilot in self.simulator.pilots().await {
-            let token = SecretString::from(pilot.refresh_token.expect("a pilot of a new world has a token"));
-            let character_id = CharacterId::parse(pilot.character_id).unwrap();
-            let login = store.begin_login(&keyring, character_id, &pilot.name, &token).await.unwrap();
+        for (id, token) in tokens {
+            let (name, token) = (format!("Pilot {id}"), SecretString::from(token));
+            let character_id = CharacterId::parse(id).unwrap();
+            let login = store.begin_login(&keyring, character_id, &name, &token).await.unwrap();
             let LoginStart::Added(token_stream_id) = login else { panic!("signed in twice: {login:?}") };
-            let start = store.claim_refresh(&keyring, token_stream_id, 1).await.unwrap();
+            let start = store.claim_refresh(&keyring, token_stream_id, None, 1).await.unwrap();
             let RefreshStart::Claimed(claim) = start else { panic!("not claimed: {start:?}") };
             let granted = Granted {
                 access_token: &SecretString::from("over"),

@@ -64,6 +64,7 @@ pub fn room(streams: u64, within_the_hour: u64, since_the_last: Option<Duration>
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::health::RefreshEnd;
     use super::*;
 
     fn id(id: i64) -> TokenStreamId {
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_refused_stream_is_due_with_its_probe_and_one_that_is_given_up_never() {
-        let suspect = Health::fresh().after_refusal(start());
+        let suspect = Health::fresh().after(RefreshEnd::Refused, start());
         let probe = suspect.next_probe_at.unwrap();
         assert!(
             !is_due(id(1), &suspect, start(), probe - TimeDelta::seconds(1)) && is_due(id(1), &suspect, start(), probe)

@@ -52,6 +52,20 @@ impl StreamState {
     }
 }
 
+/// What a refresh came to, for the login that it was of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshEnd {
+    /// The provider gave new tokens, and they were found to be this character's.
+    Granted,
+    /// The provider refused the refresh token for the user's sake, and is believed.
+    Refused,
+    /// The new token was found to belong to another account than before.
+    OwnerChanged,
+    /// Trouble of the provider, a setting of ours, an answer that cannot be used, a refusal that is not believed: none
+    /// of it speaks of the login.
+    Trouble,
+}
+
 /// What is remembered about the refreshes of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
@@ -79,37 +93,30 @@ impl Health {
         }
     }
 
-    /// After the provider refused this stream's refresh token for the user's sake. Trouble of the provider and our
-    /// own configuration never come here.
+    /// After a refresh that was begun at `now`. Nothing leads out of quarantine but another login, which begins anew.
     #[must_use]
-    pub fn after_refusal(&self, now: DateTime<Utc>) -> Self {
-        let strikes = self.strikes.saturating_add(1);
-        let first_refused_at = self.first_refused_at.unwrap_or(now);
-        let dead = strikes >= STRIKES_TO_DEAD && now - first_refused_at >= SPAN_TO_DEAD;
-        let state = match self.state {
-            StreamState::Quarantined => StreamState::Quarantined,
-            _ if dead => StreamState::Dead,
-            _ => StreamState::Suspect,
-        };
-        let step = PROBE_AFTER[(strikes as usize - 1).min(PROBE_AFTER.len() - 1)];
-        Self {
-            state,
-            strikes,
-            first_refused_at: Some(first_refused_at),
-            next_probe_at: (state == StreamState::Suspect).then_some(now + step),
+    pub fn after(&self, end: RefreshEnd, now: DateTime<Utc>) -> Self {
+        match (self.state, end) {
+            (StreamState::Quarantined, _) | (_, RefreshEnd::Trouble) => self.clone(),
+            (_, RefreshEnd::Granted) => Self::fresh(),
+            (_, RefreshEnd::Refused) => self.after_refusal(now),
+            (_, RefreshEnd::OwnerChanged) => {
+                Self { state: StreamState::Quarantined, next_probe_at: None, ..self.clone() }
+            }
         }
     }
 
-    /// After the provider gave new tokens and they were found to be this character's.
-    #[must_use]
-    pub fn after_grant(&self) -> Self {
-        Self::fresh()
-    }
-
-    /// After the new token was found to belong to another account than before.
-    #[must_use]
-    pub fn after_owner_change(&self) -> Self {
-        Self { state: StreamState::Quarantined, next_probe_at: None, ..self.clone() }
+    fn after_refusal(&self, now: DateTime<Utc>) -> Self {
+        let strikes = self.strikes.saturating_add(1);
+        let first_refused_at = self.first_refused_at.unwrap_or(now);
+        let is_over = strikes >= STRIKES_TO_DEAD && now - first_refused_at >= SPAN_TO_DEAD;
+        let step = PROBE_AFTER[(strikes as usize - 1).min(PROBE_AFTER.len() - 1)];
+        Self {
+            state: if is_over { StreamState::Dead } else { StreamState::Suspect },
+            strikes,
+            first_refused_at: Some(first_refused_at),
+            next_probe_at: (!is_over).then_some(now + step),
+        }
     }
 }
 
@@ -125,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_a_wrong_clock_has_put_far_ahead_is_due() {
-        let health = Health::fresh().after_refusal(start() + TimeDelta::days(300));
+        let health = Health::fresh().after(RefreshEnd::Refused, start() + TimeDelta::days(300));
         assert!(health.may_be_refreshed(start()));
         let farthest = Health { next_probe_at: Some(start() + PROBE_AFTER_MAX), ..health };
         assert!(!farthest.may_be_refreshed(start()));
@@ -137,7 +144,7 @@ mod tests {
         let mut health = Health::fresh();
         let mut probes = Vec::new();
         while health.state != StreamState::Dead {
-            health = health.after_refusal(now);
+            health = health.after(RefreshEnd::Refused, now);
             if let Some(next) = health.next_probe_at {
                 probes.push((next - now).num_minutes());
                 assert!(!health.may_be_refreshed(next - TimeDelta::seconds(1)));
@@ -152,11 +159,13 @@ mod tests {
 
     #[test]
     fn a_good_refresh_forgives_all_but_another_owner_does_not() {
-        let suspect = Health::fresh().after_refusal(start());
-        assert_eq!(suspect.after_grant(), Health::fresh());
-        let quarantined = suspect.after_owner_change();
+        let suspect = Health::fresh().after(RefreshEnd::Refused, start());
+        assert_eq!(suspect.after(RefreshEnd::Granted, start()), Health::fresh());
+        let quarantined = suspect.after(RefreshEnd::OwnerChanged, start());
         assert!(!quarantined.state.may_be_used());
-        assert_eq!(quarantined.after_refusal(start()).state, StreamState::Quarantined);
+        for end in [RefreshEnd::Granted, RefreshEnd::Refused, RefreshEnd::OwnerChanged, RefreshEnd::Trouble] {
+            assert_eq!(quarantined.after(end, start()), quarantined, "{end:?}");
+        }
     }
 
     #[test]
@@ -166,19 +175,22 @@ mod tests {
         }
     }
 
-    /// What a refresh comes to, for the login. Trouble of the provider, and a refusal that is not believed, change
-    /// nothing.
-    #[derive(Debug, Clone, Copy, PartialEq)]
-    enum Refresh {
-        Granted,
-        Refused,
-        Trouble,
+    #[derive(Debug, Clone, Copy)]
+    enum Happens {
+        Refresh(RefreshEnd),
+        Login,
     }
 
-    fn history() -> impl Strategy<Value = Vec<(i64, Refresh)>> {
-        let refresh =
-            prop_oneof![2 => Just(Refresh::Granted), 6 => Just(Refresh::Refused), 6 => Just(Refresh::Trouble)];
-        prop::collection::vec((0_i64..1_000, refresh), 1..60)
+    fn history() -> impl Strategy<Value = Vec<(i64, Happens)>> {
+        let refresh = |end| Just(Happens::Refresh(end));
+        let happens = prop_oneof![
+            4 => refresh(RefreshEnd::Granted),
+            12 => refresh(RefreshEnd::Refused),
+            12 => refresh(RefreshEnd::Trouble),
+            1 => refresh(RefreshEnd::OwnerChanged),
+            1 => Just(Happens::Login),
+        ];
+        prop::collection::vec((0_i64..1_000, happens), 1..60)
     }
 
     proptest! {
@@ -186,25 +198,36 @@ mod tests {
         fn whatever_happens_only_three_refusals_over_a_day_without_a_grant_give_a_login_up(history in history()) {
             let (mut now, mut health) = (start(), Health::fresh());
             let mut refused: Vec<DateTime<Utc>> = Vec::new();
-            for (minutes, refresh) in history {
+            for (minutes, happens) in history {
                 now += TimeDelta::minutes(minutes);
-                let before = health.clone();
-                match refresh {
-                    Refresh::Granted => {
-                        health = health.after_grant();
+                let before = health;
+                let was_quarantined = before.state == StreamState::Quarantined;
+                health = match happens {
+                    Happens::Refresh(end) => before.after(end, now),
+                    Happens::Login => Health::fresh(),
+                };
+                match happens {
+                    Happens::Refresh(_) if was_quarantined => prop_assert_eq!(&health, &before),
+                    Happens::Refresh(RefreshEnd::Granted) | Happens::Login => {
                         refused.clear();
                         prop_assert_eq!(&health, &Health::fresh());
                     }
-                    Refresh::Refused => {
-                        health = health.after_refusal(now);
+                    Happens::Refresh(RefreshEnd::Refused) => {
                         refused.push(now);
-                        prop_assert!(health.state != StreamState::Active);
+                        prop_assert!(matches!(health.state, StreamState::Suspect | StreamState::Dead));
                     }
-                    Refresh::Trouble => prop_assert_eq!(&health, &before),
+                    Happens::Refresh(RefreshEnd::OwnerChanged) => {
+                        prop_assert_eq!(health.state, StreamState::Quarantined);
+                        prop_assert!(!health.state.may_be_used());
+                        prop_assert!(!health.may_be_refreshed(now + TimeDelta::days(365)));
+                    }
+                    Happens::Refresh(RefreshEnd::Trouble) => prop_assert_eq!(&health, &before),
                 }
                 prop_assert_eq!(health.strikes as usize, refused.len());
-                let is_over = refused.len() >= 3 && *refused.last().unwrap() - refused[0] >= TimeDelta::hours(24);
-                prop_assert_eq!(health.state == StreamState::Dead, is_over);
+                if health.state != StreamState::Quarantined {
+                    let is_over = refused.len() >= 3 && *refused.last().unwrap() - refused[0] >= TimeDelta::hours(24);
+                    prop_assert_eq!(health.state == StreamState::Dead, is_over);
+                }
                 if health.state == StreamState::Suspect {
                     prop_assert!(health.next_probe_at.is_some_and(|at| at > *refused.last().unwrap()));
                 }
@@ -216,7 +239,7 @@ mod tests {
             let (mut now, mut health) = (start(), Health::fresh());
             for gap in gaps_minutes {
                 now += TimeDelta::minutes(gap);
-                health = health.after_refusal(now);
+                health = health.after(RefreshEnd::Refused, now);
                 let span = now - health.first_refused_at.unwrap();
                 prop_assert_eq!(
                     health.state == StreamState::Dead,

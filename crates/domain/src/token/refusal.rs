@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn table_of_refusals() {
-        let cases: [(u16, Option<&str>, &str, RefusalClass); 19] = [
+        let cases: [(u16, Option<&str>, &str, RefusalClass); 22] = [
             (400, Some("invalid_grant"), "Invalid refresh token. Character grant missing/expired.", User),
             (400, Some("invalid_grant"), "Invalid refresh token. Token missing/expired.", User),
             (400, Some("invalid_grant: Token is expired or invalid."), "", User),
@@ -83,6 +83,9 @@ mod tests {
             (400, Some("invalid_token"), "The refresh token does not match the client specified.", User),
             (400, Some("invalid_request"), "Refresh token is missing.", Configuration),
             (401, Some("invalid_client"), "Missing or invalid client", Configuration),
+            (400, Some("unauthorized_client"), "The client may not use this grant type.", Configuration),
+            (401, Some("unauthorized_client"), "", Configuration),
+            (400, Some("unsupported_grant_type"), "", Configuration),
             (400, None, "Grant type refresh_token is not supported.", Configuration),
             (403, Some("forbidden"), "", Configuration),
             (400, Some("invalid_scope"), "The requested scope is invalid, unknown, or malformed.", Transient),

@@ -67,6 +67,8 @@ pub enum ClientAuth {
     Basic,
     /// In the body only (`client_secret_post`).
     Body,
+    /// It has none: a native application, and all logins are of it.
+    None,
 }
 
 /// The three forms of the issuer that CCP's documents name.

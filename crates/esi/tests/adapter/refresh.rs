@@ -62,7 +62,10 @@ async fn table_of_refusals() {
         (400, "invalid_grant", "Invalid refresh token. Character grant missing/expired.", RefusalClass::User, probe),
         (400, "invalid_grant: Token is expired or invalid.", "", RefusalClass::User, probe),
         (400, "invalid_token", "The refresh token is expired.", RefusalClass::User, probe),
+        (401, "invalid_grant", "", RefusalClass::User, probe),
         (401, "invalid_client", "Missing or invalid client", RefusalClass::Configuration, Configuration),
+        (400, "unauthorized_client", "", RefusalClass::Configuration, Configuration),
+        (400, "unsupported_grant_type", "", RefusalClass::Configuration, Configuration),
         (400, "invalid_request", "Refresh token is missing.", RefusalClass::Configuration, Configuration),
     ];
     for (status, error, words, expected, failure_class) in cases {

@@ -105,7 +105,7 @@ const LOOK_FOR: Duration = Duration::from_secs(30);
 pub(crate) async fn refresh_once(refresher: &Refresher, token_stream_id: TokenStreamId) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
-        match refresher.refresh(token_stream_id).await.map_err(from_store)? {
+        match refresher.refresh(token_stream_id, None).await.map_err(from_store)? {
             // A worker of a running fleet may have been quicker.
             Refreshed::Granted(_) | Refreshed::LostRace => return Ok(()),
             Refreshed::Refused(failure) => bail!("{failure}"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::token::breaker::{RefusedLogin, Ruling};
-use domain::token::{Health, StreamState, TokenEvent};
+use domain::token::{Health, RefreshEnd, StreamState, TokenEvent};
 use secrecy::SecretString;
 
 use super::RefreshClaim;
@@ -96,7 +96,7 @@ impl Store {
         dialect!(transaction, end_lease(claim, false))?;
         if is_saved {
             token_event::record(&mut transaction, claim.token_stream_id, TokenEvent::Refreshed).await?;
-            let (from, to) = (claim.health.state, claim.health.after_grant().state);
+            let (from, to) = (claim.health.state, claim.health_after(RefreshEnd::Granted).state);
             token_event::record_change(&mut transaction, claim.token_stream_id, from, to).await?;
             breaker::granted(&mut transaction, claim.token_stream_id).await?;
         }
@@ -127,7 +127,7 @@ impl Store {
         let login = RefusedLogin::of(&claim.health, claim.was_ever_granted);
         let ruled = breaker::rule(&mut transaction, claim.token_stream_id, login).await?;
         let is_marked = matches!(ruled.ruling, Ruling::Mark | Ruling::MarkNew);
-        let health = if is_marked { claim.health.after_refusal(claim.claimed_at) } else { claim.health.clone() };
+        let health = claim.health_after(if is_marked { RefreshEnd::Refused } else { RefreshEnd::Trouble });
         dialect!(transaction, save_refused(claim, &health, error_code, error))?;
         dialect!(transaction, end_lease(claim, claim.lost_answer))?;
         let code = error_code;

@@ -13,7 +13,7 @@ pub(super) async fn lock_stream(
 ) -> Result<Option<Unclaimed>> {
     sqlx::query_as(
         "select character_id, refresh_token_sealed, refresh_token_version, owner_hash, state, strikes,
-                last_refreshed_at is not null as was_ever_granted,
+                last_refreshed_at is not null as was_ever_granted, expires_at, last_error_at,
                 first_refused_at, next_probe_at, lease_until, ?2 as now
          from token_stream where token_stream_id = ?1",
     )

@@ -27,7 +27,6 @@ contract![
     the_first_answer_that_does_not_refuse_our_client_ends_that_pause,
     while_some_processes_have_a_wrong_secret_the_operator_is_told_once,
     being_told_to_wait_is_not_ended_by_a_grant,
-    an_hour_of_outage_harms_none_of_a_thousand_streams,
 ];
 contract![postgres: a_wave_over_many_workers_marks_no_more_than_five];
 
@@ -82,7 +81,8 @@ async fn a_wave_over_many_workers_marks_no_more_than_five(database: Database) {
     let streams = database.granted_logins(40).await;
     let kept = at_once(&database, streams, async |database: Database, token_stream_id| {
         loop {
-            match database.store.claim_refresh(&database.keyring, token_stream_id, SSO_CONCURRENCY).await.unwrap() {
+            match database.store.claim_refresh(&database.keyring, token_stream_id, None, SSO_CONCURRENCY).await.unwrap()
+            {
                 RefreshStart::Claimed(claim) => return database.refused(&claim).await,
                 RefreshStart::Busy => tokio::task::yield_now().await,
                 other => panic!("not claimed: {other:?}"),
@@ -326,24 +326,4 @@ async fn being_told_to_wait_is_not_ended_by_a_grant(database: Database) {
     let pauses = database.store.pauses().await.unwrap();
     assert_eq!((pauses.len(), pauses[0].scope.as_str(), pauses[0].reason.as_str()), (1, SCOPE_SSO_WAIT, "429"));
     assert!(pauses[0].is_of_refreshes() && pauses[0].remaining <= minute, "{pauses:?}");
-}
-
-async fn an_hour_of_outage_harms_none_of_a_thousand_streams(database: Database) {
-    let streams = database.granted_logins(1_000).await;
-    // An hour with a try in each half of it; some answers are cut off on their way.
-    for round in 0..2_usize {
-        for (number, &token_stream_id) in streams.iter().enumerate() {
-            let claim = database.refresh(token_stream_id).await;
-            let answer = if (round + number) % 3 == 0 { AnswerSeen::MayBeLost } else { AnswerSeen::Yes };
-            database.no_grant(&claim, answer).await;
-        }
-        database.run("update token_event set at = at - interval '30 minutes'").await;
-    }
-    assert_eq!(harmed(&database).await, 0);
-    assert_eq!(pause(&database).await, None);
-    for &token_stream_id in &streams {
-        let claim = database.refresh(token_stream_id).await;
-        assert!(database.grant(&claim, "access", 1199).await.is_some());
-    }
-    assert_eq!(harmed(&database).await, 0);
 }

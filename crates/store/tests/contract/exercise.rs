@@ -55,13 +55,14 @@ async fn who_was_refreshed_within_sixteen_days_is_not_due_and_who_was_not_for_tw
     database
         .run("update token_stream set last_refreshed_at = now() - interval '20 days' where token_stream_id = 3")
         .await;
-    // One that was never refreshed counts from its sign-in.
-    database
-        .run(
-            "update token_stream set last_refreshed_at = null, created_at = now() - interval '20 days'
-             where token_stream_id = 4",
-        )
-        .await;
+    // One that was never refreshed counts from 15 days before its sign-in: an import is refreshed within days.
+    for (stream, days) in [(4, 5), (5, 0)] {
+        let signed_in = format!(
+            "update token_stream set last_refreshed_at = null, created_at = now() - interval '{days} days'
+             where token_stream_id = {stream}"
+        );
+        database.run(signed_in).await;
+    }
     assert_eq!(due(&database).await, BTreeSet::from([streams[2], streams[3]]));
     let claim = database.refresh(streams[2]).await;
     database.grant(&claim, "access", 1199).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::token::{Health, StreamState};
+use domain::token::{Health, RefreshEnd, StreamState};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use store::refresh_job::{AnswerSeen, Granted, RefreshClaim, Refused, expires_at};
@@ -77,7 +77,7 @@ async fn a_refusal_is_remembered_and_no_token_is_lost_by_it(database: Database) 
         assert_eq!(claim.health, health, "what was remembered comes back");
         let text = "Invalid refresh token. Token missing/expired.";
         let kept = database.store.finish_refused(&claim, "invalid_grant", text).await.unwrap();
-        health = claim.health.after_refusal(claim.claimed_at);
+        health = claim.health_after(RefreshEnd::Refused);
         assert_eq!(kept, Refused::Marked(health.clone()));
         let row = database.row(ROW).await;
         assert_eq!((&row["state"], &row["strikes"]), (&json!(state), &json!(strikes)));
@@ -100,7 +100,7 @@ async fn a_refusal_is_remembered_and_no_token_is_lost_by_it(database: Database) 
 async fn a_stream_that_changed_its_owner_stays_quarantined(database: Database) {
     let token_stream_id = database.login(90_000_001, "first-token").await;
     let claim = database.refresh(token_stream_id).await;
-    let health = claim.health.after_owner_change();
+    let health = claim.health_after(RefreshEnd::OwnerChanged);
     let error = ("owner_changed", "another account");
     database.store.finish_without_token(&claim, &health, error.0, error.1, AnswerSeen::Yes).await.unwrap();
     let streams = database.store.streams_of(claim.character_id).await.unwrap().streams;

@@ -23,7 +23,7 @@ async fn streams(database: &Database, count: i64) -> Vec<TokenStreamId> {
 
 /// None when it is busy.
 async fn claim(database: &Database, token_stream_id: TokenStreamId, sso_concurrency: u32) -> Option<RefreshClaim> {
-    match database.store.claim_refresh(&database.keyring, token_stream_id, sso_concurrency).await.unwrap() {
+    match database.store.claim_refresh(&database.keyring, token_stream_id, None, sso_concurrency).await.unwrap() {
         RefreshStart::Claimed(claim) => Some(*claim),
         RefreshStart::Busy => None,
         other => panic!("stream {token_stream_id} can be refreshed: {other:?}"),

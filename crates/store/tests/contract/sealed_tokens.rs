@@ -69,7 +69,7 @@ async fn a_sealed_token_opens_in_its_own_row_and_column_only(database: Database)
         .run(format!("update token_stream set refresh_token_sealed = ({moved}) where token_stream_id = {two}"))
         .await;
     let before = database.contents().await;
-    let start = database.store.claim_refresh(&database.keyring, two, SSO_CONCURRENCY).await.unwrap();
+    let start = database.store.claim_refresh(&database.keyring, two, None, SSO_CONCURRENCY).await.unwrap();
     assert!(matches!(start, RefreshStart::Unopenable(SealError::DoesNotOpen { .. })), "{start:?}");
     assert_eq!(database.contents().await, before, "neither the stream nor a slot is held");
 }

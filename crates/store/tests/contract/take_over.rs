@@ -64,7 +64,7 @@ async fn slots_for_token_calls_are_free_and_the_lease_of_a_call_that_may_be_unde
     database.refresh(under_way).await;
     database.store.take_over().await.unwrap();
     assert!(database.rows("select slot from sso_slot where lease_until > now()").await.is_empty());
-    let again = database.store.claim_refresh(&database.keyring, under_way, SSO_CONCURRENCY).await.unwrap();
+    let again = database.store.claim_refresh(&database.keyring, under_way, None, SSO_CONCURRENCY).await.unwrap();
     assert!(matches!(again, RefreshStart::Busy), "{again:?}");
     database.refresh_leases_run_out().await;
     assert!(database.refresh(under_way).await.lost_answer);

@@ -1,5 +1,6 @@
 //! What is written down about token streams, and for how long.
 
+use domain::token::RefreshEnd;
 use store::refresh_job::AnswerSeen;
 
 use crate::harness::arrange::secret;
@@ -85,7 +86,7 @@ async fn a_login_that_was_taken_back_leaves_its_record(database: Database) {
 async fn an_owner_that_changed_is_told(database: Database) {
     let token_stream_id = database.login(90_000_001, "first-token").await;
     let claim = database.refresh(token_stream_id).await;
-    let health = claim.health.after_owner_change();
+    let health = claim.health_after(RefreshEnd::OwnerChanged);
     let reason = "another account";
     database.store.finish_without_token(&claim, &health, "owner_changed", reason, AnswerSeen::Yes).await.unwrap();
     let expected = ["signed_in", "quarantined: another account", "state_changed: active -> quarantined"];

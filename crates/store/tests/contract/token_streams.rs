@@ -1,7 +1,7 @@
 //! Characters and their streams as the rules see them.
 
 use chrono::TimeDelta;
-use domain::token::{Health, LIST_SCOPE, Stream};
+use domain::token::{Health, LIST_SCOPE, RefreshEnd, Stream};
 use store::refresh_job::{AnswerSeen, Granted};
 
 use crate::harness::arrange::{character, secret};
@@ -39,7 +39,7 @@ async fn a_stream_tells_what_it_has_and_what_is_remembered_of_it(database: Datab
     assert_eq!(stream.expires_at, Some(claim.claimed_at + TimeDelta::seconds(1199)));
 
     let claim = database.refresh(token_stream_id).await;
-    let refused = claim.health.after_refusal(claim.claimed_at);
+    let refused = claim.health_after(RefreshEnd::Refused);
     database.refused(&claim).await;
     assert_eq!(only_stream(&database).await.health, refused);
     database.run("update token_stream set access_token_sealed = null, refresh_token_sealed = null").await;

@@ -24,7 +24,7 @@ fn with_another_key(database: &Database) -> Database {
 }
 
 async fn unopenable(database: &Database, token_stream_id: TokenStreamId) -> SealError {
-    match database.store.claim_refresh(&database.keyring, token_stream_id, SSO_CONCURRENCY).await.unwrap() {
+    match database.store.claim_refresh(&database.keyring, token_stream_id, None, SSO_CONCURRENCY).await.unwrap() {
         RefreshStart::Unopenable(why) => why,
         other => panic!("it opens: {other:?}"),
     }

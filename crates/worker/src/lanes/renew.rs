@@ -46,7 +46,7 @@ impl Worker {
                 let reason = "this worker stops: another one goes on".to_owned();
                 return Ok(Renewed::Ended(Verdict::HandBack { reason }));
             }
-            match self.refresher.refresh(token_stream_id).await? {
+            match self.refresher.refresh(token_stream_id, None).await? {
                 Refreshed::Granted(_) => return Ok(Renewed::Granted),
                 Refreshed::LostRace => return skipped("another process has renewed the stream"),
                 Refreshed::Impossible => return skipped("the stream is gone, or has no refresh token"),

@@ -31,6 +31,11 @@ where
     sqlx::query_as(AssertSqlSafe(sql.to_owned())).fetch_all(pool).await
 }
 
+/// Each column of each table.
+pub(super) const COLUMNS: &str = "select table_name::text, column_name::text
+     from information_schema.columns join information_schema.tables using (table_schema, table_name)
+     where table_schema = 'public' and table_type = 'BASE TABLE'";
+
 pub(super) async fn contents(pool: &PgPool) -> Result<BTreeMap<String, Vec<String>>> {
     let tables: Vec<String> =
         sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'public'").fetch_all(pool).await?;

@@ -46,6 +46,10 @@ where
     sqlx::query_as(translated(sql)).fetch_all(pool).await
 }
 
+/// Each column of each table.
+pub(super) const COLUMNS: &str = "select t.name, c.name from sqlite_schema t join pragma_table_info(t.name) c
+     where t.type = 'table'";
+
 pub(super) async fn contents(pool: &SqlitePool) -> Result<BTreeMap<String, Vec<String>>> {
     let tables = r"select name from sqlite_schema where type = 'table' and name not like 'sqlite\_%' escape '\'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(pool).await?;

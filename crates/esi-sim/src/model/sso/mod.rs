@@ -39,6 +39,9 @@ impl Model {
     fn client(&self, authorization: Option<&str>, form: &Form<'_>) -> Option<Client> {
         let (id, secret) = (self.settings.client_id.as_str(), self.settings.client_secret.as_str());
         let accepted = self.settings.sso.client_auth;
+        if accepted == ClientAuth::None && (authorization.is_some() || form.get("client_secret").is_some()) {
+            return None;
+        }
         if let Some(authorization) = authorization.filter(|_| accepted != ClientAuth::Body) {
             let pair = authorization.strip_prefix("Basic ").and_then(|pair| STANDARD.decode(pair).ok())?;
             return (pair == format!("{id}:{secret}").as_bytes()).then_some(Client::WithSecret);

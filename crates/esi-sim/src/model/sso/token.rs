@@ -10,7 +10,7 @@ use super::refusal::{CODE_MISSING, MALFORMED, TOKEN_MISSING, WRONG_VERIFIER, uns
 use super::{Client, GRANT_MISSING, invalid_client, invalid_grant};
 use crate::model::access_token;
 use crate::model::logins::{Login, LoginId, Standing, is_well_formed};
-use crate::model::sso_settings::Replay;
+use crate::model::sso_settings::{ClientAuth, Replay};
 use crate::model::{Answer, Model, Request};
 
 impl Model {
@@ -49,7 +49,8 @@ impl Model {
         let (Some(standing), Some(login_id)) = (standing, self.logins.login_of(token)) else {
             return invalid_grant(TOKEN_MISSING);
         };
-        if client == Client::Public && !self.logins.login(login_id).is_public {
+        let has_secret = self.settings.sso.client_auth != ClientAuth::None;
+        if client == Client::Public && has_secret && !self.logins.login(login_id).is_public {
             return invalid_client();
         }
         match standing {

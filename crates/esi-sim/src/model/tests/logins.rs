@@ -92,6 +92,7 @@ fn a_secret_is_taken_by_basic_authentication_or_in_the_body_as_it_is_set() {
         (ClientAuth::Any, [200, 200, 401, 401, 401]),
         (ClientAuth::Basic, [200, 401, 401, 401, 401]),
         (ClientAuth::Body, [401, 200, 401, 401, 401]),
+        (ClientAuth::None, [401, 401, 401, 401, 200]),
     ];
     for (client_auth, expected) in cases {
         let mut model = with(SsoSettings { client_auth, ..SsoSettings::default() });
@@ -109,7 +110,7 @@ fn a_secret_is_taken_by_basic_authentication_or_in_the_body_as_it_is_set() {
             ask(None, &format!("&{secret}")),
             ask(None, "&client_id=sim-client&client_secret=wrong"),
             ask(None, "&client_id=another&client_secret=sim-secret"),
-            // Without a secret only for a login that was made without one.
+            // Without a secret only for a login that was made without one, unless there is no secret at all.
             ask(None, "&client_id=sim-client"),
         ];
         assert_eq!(statuses, expected, "{client_auth:?}");

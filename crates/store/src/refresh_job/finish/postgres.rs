@@ -1,4 +1,4 @@
-use domain::token::Health;
+use domain::token::{Health, RefreshEnd};
 use sqlx::{PgConnection, Result};
 
 use super::Granted;
@@ -37,7 +37,7 @@ pub(super) async fn save_granted(
         granted.expires_at,
         granted.owner_hash,
         granted.scopes,
-        claim.health.after_grant().state.name(),
+        claim.health_after(RefreshEnd::Granted).state.name(),
         claim.fence
     );
     Ok(saved.execute(connection).await?.rows_affected() == 1)

@@ -1,4 +1,4 @@
-use domain::token::Health;
+use domain::token::{Health, RefreshEnd};
 use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
@@ -45,7 +45,7 @@ pub(super) async fn save_granted(
     .bind(text(granted.expires_at))
     .bind(granted.owner_hash)
     .bind(Json(granted.scopes))
-    .bind(claim.health.after_grant().state.name())
+    .bind(claim.health_after(RefreshEnd::Granted).state.name())
     .bind(claim.fence)
     .bind(now_text());
     Ok(saved.execute(connection).await?.rows_affected() == 1)

@@ -104,7 +104,7 @@ async fn no_token_of_a_moved_file_is_used_any_more(file: Database, fleet: Databa
     file.refresh_leases_run_out().await;
     carry(&file, &fleet).await.unwrap();
     let said = |error: store::StoreError| error.failure().reason;
-    let claimed = file.store.claim_refresh(&file.keyring, token_stream_id, SSO_CONCURRENCY).await;
+    let claimed = file.store.claim_refresh(&file.keyring, token_stream_id, None, SSO_CONCURRENCY).await;
     let text = said(claimed.unwrap_err());
     assert!(text.ends_with("this file was moved: its tokens belong to another fleet"), "{text}");
     let login = file.store.begin_login(&file.keyring, character(BUSY), "Pilot", &secret("new-token")).await;

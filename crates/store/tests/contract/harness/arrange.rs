@@ -130,7 +130,7 @@ impl Database {
 
     /// A stream that must be free to be refreshed.
     pub(crate) async fn refresh(&self, token_stream_id: TokenStreamId) -> RefreshClaim {
-        match self.store.claim_refresh(&self.keyring, token_stream_id, SSO_CONCURRENCY).await.unwrap() {
+        match self.store.claim_refresh(&self.keyring, token_stream_id, None, SSO_CONCURRENCY).await.unwrap() {
             RefreshStart::Claimed(claim) => *claim,
             other => panic!("not claimed: {other:?}"),
         }
