@@ -41,6 +41,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>, &'static [usize], bool)> {
         ("KILLFLEET_SSO_TOKEN_URL", vec!["http://login.eveonline.com/token"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_JWKS_URL", vec!["keys"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_AUTHORIZE_URL", vec!["http://login.eveonline.com/authorize"], &[0, 2, 3], false),
+        ("KILLFLEET_TIERS", vec!["5m,7d"], &[2, 3], false),
         ("KILLFLEET_SSO_VALIDATE_URL", vec!["http://login.eveonline.com/validate"], &[0, 2, 3], false),
         // The last one contradicts the secret that is set.
         ("KILLFLEET_SSO_CLIENT_AUTH", vec!["digest", "none"], &[0, 2, 3], false),

@@ -22,6 +22,7 @@ mod move_addresses;
 pub mod names;
 mod raw;
 mod sso;
+mod tiers;
 mod token_api;
 mod token_key;
 mod token_rules;
@@ -38,6 +39,7 @@ pub use listen::ListenArgs;
 pub use log::{LogArgs, LogFormat, LogSettings};
 pub use move_addresses::MoveAddressArgs;
 pub use sso::{ClientAuth, SsoArgs, SsoSettings};
+pub use tiers::TiersArgs;
 pub use token_api::TokenApiArgs;
 pub use token_key::TokenKeyArgs;
 pub use token_rules::{TokenRules, TokenRulesArgs};
@@ -67,6 +69,8 @@ mod tests {
         #[command(flatten)]
         _token_rules: TokenRulesArgs,
         #[command(flatten)]
+        _tiers: TiersArgs,
+        #[command(flatten)]
         _token_api: TokenApiArgs,
         #[command(flatten)]
         _listen: ListenArgs,
@@ -78,7 +82,7 @@ mod tests {
     fn all_groups_fit_into_one_command_line() {
         AllArgs::augment_args(Command::new("test")).debug_assert();
         let described = described::<AllArgs>();
-        assert_eq!(described.len(), 26);
+        assert_eq!(described.len(), 27);
         for (flag, variable, is_hidden) in described {
             assert_eq!(variable, format!("KILLFLEET_{}", flag[2..].replace('-', "_").to_uppercase()));
             let secrets =

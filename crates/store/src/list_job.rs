@@ -8,7 +8,8 @@ mod sqlite;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{CharacterId, Counted, Verdict, tier};
+use domain::tier::{self, Tiers};
+use domain::{CharacterId, Counted, SyncMode, Verdict};
 
 use crate::access::{Access, dialect};
 use crate::lease::Claimant;
@@ -23,6 +24,10 @@ pub struct ListClaim {
     pub resume_page: Option<u32>,
     /// How often, in this walk, a page that was promised has turned out not to exist.
     pub missing_pages: u32,
+    /// All pages are to be walked, because that was last done long ago.
+    pub is_full_walk_due: bool,
+    /// How soon the list is looked at again once it was seen to its end.
+    pub tiers: Tiers,
     /// ETag of page 1 as it was when the list was last seen to its end.
     pub etag: Option<String>,
     pub(crate) fence: i64,
@@ -38,6 +43,14 @@ pub struct ListClaim {
 const PARKED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Failed attempts in a row after which an unfinished walk begins again at the first page.
 const START_OVER_AFTER: u32 = 4;
+
+impl ListClaim {
+    /// How far the walk is to go when nobody asks for more: an unfinished one goes to its end.
+    #[must_use]
+    pub fn mode(&self) -> SyncMode {
+        if self.is_full_walk_due || self.resume_page.is_some() { SyncMode::Full } else { SyncMode::New }
+    }
+}
 
 impl Store {
     /// None when there is nothing to do: the job is done, another worker has it, or ESI's copy has not expired.
@@ -58,6 +71,8 @@ impl Store {
             attempt: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
             resume_page: row.resume_page.map(u32::try_from).transpose().map_err(StoreError::unexpected)?,
             missing_pages: u32::try_from(row.missing_pages).map_err(StoreError::unexpected)?,
+            is_full_walk_due: row.is_full_walk_due,
+            tiers: Tiers::default(),
             etag: row.list_etag,
             fence: row.fence,
             started_at: row.now,
@@ -84,8 +99,10 @@ impl Store {
             return Ok(false);
         }
         let etag = if unchanged { claim.etag.as_deref() } else { claim.first_etag.as_deref() };
+        // What has not changed was not walked.
+        let mode = if unchanged { SyncMode::New } else { claim.mode() };
         let progress = (claim.pages + 1, claim.references_new);
-        end_walk(&mut transaction, claim, etag, progress, lives_for, random).await?;
+        end_walk(&mut transaction, claim, mode, etag, progress, lives_for, random).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -163,6 +180,7 @@ struct Claimed {
     attempt: i32,
     resume_page: Option<i32>,
     missing_pages: i32,
+    is_full_walk_due: bool,
     list_etag: Option<String>,
     fence: i64,
     now: DateTime<Utc>,
@@ -182,6 +200,7 @@ struct End {
 pub(crate) async fn end_walk(
     transaction: &mut Access,
     claim: &ListClaim,
+    mode: SyncMode,
     etag: Option<&str>,
     (pages, references_new): (i32, i32),
     lives_for: Duration,
@@ -194,8 +213,11 @@ pub(crate) async fn end_walk(
     } else {
         age_of_newest.map(|age| Duration::try_from_secs_f64(age).unwrap_or(Duration::ZERO))
     };
-    let interval = tier::poll_interval(since_last_kill, random).max(lives_for);
+    let interval = claim.tiers.poll_interval(since_last_kill, random).max(lives_for);
     if dialect!(*transaction, end_walk(claim, etag, interval))? {
+        if mode == SyncMode::Full {
+            dialect!(*transaction, set_full_walk_in(claim.character_id, tier::full_walk_interval(random)))?;
+        }
         dialect!(*transaction, record_run(claim, &Verdict::Done, (pages, references_new)))?;
     }
     Ok(())

@@ -68,7 +68,8 @@ impl Store {
                 dialect!(transaction, go_on_at(claim.character_id, next_page))?;
             }
             None => {
-                end_walk(&mut transaction, claim, first_etag.as_deref(), progress, page.lives_for, random).await?;
+                end_walk(&mut transaction, claim, page.mode, first_etag.as_deref(), progress, page.lives_for, random)
+                    .await?;
             }
         }
         transaction.commit().await?;

@@ -9,7 +9,9 @@ use clap::Parser;
 use domain::Lane;
 use esi::Esi;
 use service::health::{self, Check};
-use service::settings::{BrokerArgs, ListenArgs, LogArgs, SettingError, TokenApiArgs, names, parse_duration};
+use service::settings::{
+    BrokerArgs, ListenArgs, LogArgs, SettingError, TiersArgs, TokenApiArgs, names, parse_duration,
+};
 use service::{Exit, Process, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
@@ -41,6 +43,8 @@ struct Arguments {
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
+    tiers: TiersArgs,
+    #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
     token_api: TokenApiArgs,
@@ -63,6 +67,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     lanes.sort_unstable();
     lanes.dedup();
     let broker = broker_settings(&arguments.broker)?;
+    let tiers = arguments.tiers.resolve()?;
     let listen = arguments.listen.resolve()?;
     let token_api = arguments.token_api.resolve(listen)?;
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
@@ -76,6 +81,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         refresher: refresher.clone(),
         esi,
         token_buffer,
+        tiers,
         pauses: Pauses::default(),
         pace: Pace::default(),
         speaks_for_fleet: true,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::tier::Tiers;
 use domain::{Failure, FailureClass};
 use esi::{Esi, EsiError};
 use service::metrics as names;
@@ -19,6 +20,8 @@ pub struct Worker {
     pub esi: Esi,
     /// An access token with no more than this left is refreshed first.
     pub token_buffer: Duration,
+    /// How soon lists are looked at again.
+    pub tiers: Tiers,
     pub pauses: Pauses,
     pub pace: Pace,
     /// Whether what EVE SSO answers here holds for the whole fleet. A command at somebody's terminal may have other

@@ -8,7 +8,7 @@ use esi::Esi;
 use scheduler::{DueArgs, database_readiness, parse_interval};
 use secrecy::SecretString;
 use service::health;
-use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TokenApiArgs, parse_duration};
+use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TiersArgs, TokenApiArgs, parse_duration};
 use service::{Exit, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     refresh: RefreshArgs,
     #[command(flatten)]
+    tiers: TiersArgs,
+    #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
     token_api: TokenApiArgs,
@@ -46,6 +48,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyhow::Result<Exit> {
     let format = log.resolve()?.format;
     let file = arguments.refresh.database.resolve_file()?;
+    let tiers = arguments.tiers.resolve()?;
     let listen = arguments.listen.resolve()?;
     let token_api = arguments.token_api.resolve(listen)?;
     let settings = arguments.refresh.resolve()?;
@@ -62,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
         refresher,
         esi,
         token_buffer,
+        tiers,
         pauses: Pauses::default(),
         pace: Pace::default(),
         speaks_for_fleet: true,

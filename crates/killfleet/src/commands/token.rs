@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use clap::Args;
+use domain::tier::Tiers;
 use domain::{CharacterId, Failure};
 use esi::Esi;
 use secrecy::ExposeSecret;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
         refresher: refresher.clone(),
         esi,
         token_buffer,
+        tiers: Tiers::default(),
         pauses: Pauses::default(),
         pace: Pace::default(),
         speaks_for_fleet: false,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use domain::CharacterId;
+use domain::tier::Tiers;
 use esi::{ClientAuth, Esi, Http, Sso, SsoSettings};
 use secrecy::SecretString;
 use service::{ConfigurationError, classed};
@@ -88,6 +89,7 @@ impl DemoFleet {
             refresher: self.refresher.clone(),
             esi: self.esi.clone(),
             token_buffer: TOKEN_BUFFER,
+            tiers: Tiers::default(),
             pauses: Pauses::default(),
             pace: Pace::default(),
             speaks_for_fleet: true,

@@ -23,6 +23,7 @@ pub(super) struct Character {
     fence: i64,
     attempt: i32,
     last_synced_at: Option<DateTime<Utc>>,
+    full_walk_at: Option<DateTime<Utc>>,
     last_verdict: Option<String>,
     last_reason: Option<String>,
     last_verdict_at: Option<DateTime<Utc>>,
@@ -56,7 +57,7 @@ impl Table for Characters {
         let there = sqlx::query_as!(
             Character,
             r#"select character_id, character_name, created_at, next_sync_at, list_expires_at, list_etag, resume_page,
-                      missing_pages, fence, attempt, last_synced_at, last_verdict, last_reason, last_verdict_at
+                      missing_pages, fence, attempt, last_synced_at, full_walk_at, last_verdict, last_reason, last_verdict_at
                from character where character_id = any($1)"#,
             &ids
         );

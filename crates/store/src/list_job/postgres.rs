@@ -20,7 +20,9 @@ pub(super) async fn claim(
              and (lease_until is null or lease_until <= now() or ($3 and lease_job_id = $2))
              and (hinted_at is not null or next_sync_at <= now())
              and (list_expires_at is null or list_expires_at <= now() or resume_page > 1)
-           returning attempt, resume_page, missing_pages, list_etag, fence, now() as "now!""#,
+           returning attempt, resume_page, missing_pages,
+                     full_walk_at is null or full_walk_at <= now() as "is_full_walk_due!", list_etag, fence,
+                     now() as "now!""#,
         character_id.get(),
         claimant.job_id,
         claimant.take_over,
@@ -134,4 +136,19 @@ pub(super) async fn end_walk(
         lease::seconds(interval)
     );
     Ok(ended.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn set_full_walk_in(
+    connection: &mut PgConnection,
+    character_id: CharacterId,
+    span: Duration,
+) -> Result<()> {
+    sqlx::query!(
+        "update character set full_walk_at = now() + make_interval(secs => $2) where character_id = $1",
+        character_id.get(),
+        lease::seconds(span)
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
 }

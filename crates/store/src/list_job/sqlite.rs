@@ -21,7 +21,8 @@ pub(super) async fn claim(
            and (lease_until is null or lease_until <= ?5 or (?3 and lease_job_id = ?2))
            and (hinted_at is not null or next_sync_at <= ?5)
            and (list_expires_at is null or list_expires_at <= ?5 or resume_page > 1)
-         returning attempt, resume_page, missing_pages, list_etag, fence, ?5 as now",
+         returning attempt, resume_page, missing_pages, full_walk_at is null or full_walk_at <= ?5 as is_full_walk_due,
+                   list_etag, fence, ?5 as now",
     )
     .bind(character_id.get())
     .bind(claimant.job_id)
@@ -138,4 +139,17 @@ pub(super) async fn end_walk(
     .bind(later(interval))
     .bind(now_text());
     Ok(ended.execute(connection).await?.rows_affected() == 1)
+}
+
+pub(super) async fn set_full_walk_in(
+    connection: &mut SqliteConnection,
+    character_id: CharacterId,
+    span: Duration,
+) -> Result<()> {
+    sqlx::query("update character set full_walk_at = ?2 where character_id = ?1")
+        .bind(character_id.get())
+        .bind(later(span))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::tier::Tiers;
 use store::due::DueFilter;
 use store::list_page::ListedPage;
 
@@ -12,6 +13,7 @@ contract![
     whoever_was_just_busy_is_looked_at_again_after_five_minutes_or_when_the_answer_expires,
     the_longest_life_of_all_pages_counts,
     those_who_sleep_are_looked_at_rarely,
+    other_tiers_are_kept,
     records_of_walks_are_kept_for_thirty_days,
 ];
 
@@ -105,4 +107,14 @@ async fn records_of_walks_are_kept_for_thirty_days(database: Database) {
     assert_eq!(database.store.prune_sync_runs().await.unwrap(), 1);
     assert_eq!(database.store.prune_sync_runs().await.unwrap(), 0);
     assert_eq!(database.rows("select * from sync_run").await.len(), 2);
+}
+
+async fn other_tiers_are_kept(database: Database) {
+    let pilot = database.character(1).await;
+    let mut claim = database.list(pilot).await;
+    let hour = Duration::from_secs(60 * 60);
+    claim.tiers = Tiers::of(2 * hour, vec![(24 * hour, 3 * hour)]).unwrap();
+    database.store.save_page(&mut claim, listed(&references([1]), 1, 1), MIDDLE).await.unwrap().unwrap();
+    let waits = database.number(WAITS).await;
+    assert!((waits - 7200.0).abs() < 0.5, "{waits}");
 }

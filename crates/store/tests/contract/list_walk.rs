@@ -17,6 +17,7 @@ contract![
     the_etag_is_forgotten_while_the_list_has_not_been_seen_to_its_end,
     a_list_that_became_shorter_ends_where_it_ends,
     an_empty_list_is_a_walk_to_the_end,
+    all_pages_are_walked_at_first_and_every_thirty_days,
 ];
 
 const ROW: &str = "select resume_page, list_etag, attempt, hinted_at is not null as hinted, \
@@ -135,4 +136,31 @@ async fn an_empty_list_is_a_walk_to_the_end(database: Database) {
     let saved = database.store.save_page(&mut claim, empty, 0.5).await.unwrap().unwrap();
     assert_eq!((saved.unseen, saved.to_fetch.len(), saved.next_page), (0, 0, None));
     assert_eq!(database.row(ROW).await, row(None, None, 0, false, true));
+}
+
+async fn all_pages_are_walked_at_first_and_every_thirty_days(database: Database) {
+    let pilot = database.character(1).await;
+    let page = references([2, 1]);
+    let days = "select extract(epoch from full_walk_at - now()) / 86400 as days from character";
+    let walked = async |expected: SyncMode, is_unchanged: bool| {
+        let mut claim = hinted(&database, pilot).await;
+        assert_eq!(claim.mode(), expected);
+        if is_unchanged {
+            assert!(database.store.finish_walk(&claim, true, Duration::ZERO, 0.5).await.unwrap());
+        } else {
+            let listed = ListedPage { mode: claim.mode(), ..listed(&page, 1, 1) };
+            database.store.save_page(&mut claim, listed, 0.5).await.unwrap().unwrap();
+        }
+    };
+    walked(SyncMode::Full, false).await;
+    let first = database.number(days).await;
+    assert!((29.9..=30.0).contains(&first), "{first}");
+    // A glance at the first page is no such walk, nor is an answer that nothing has changed.
+    database.run("update character set full_walk_at = now() + interval '1 day'").await;
+    walked(SyncMode::New, false).await;
+    walked(SyncMode::New, true).await;
+    assert!(database.number(days).await < 1.1);
+    database.run("update character set full_walk_at = now() - interval '1 second'").await;
+    walked(SyncMode::Full, false).await;
+    assert!(database.number(days).await > 29.0);
 }

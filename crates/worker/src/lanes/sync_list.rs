@@ -20,6 +20,7 @@ pub(crate) async fn sync_list(worker: &Worker, sync: SyncList, delivery: &Delive
         return Ok(Verdict::skipped("nothing to do: done, in other hands, not due, or removed").into());
     };
     record_attempt(claim.attempt);
+    claim.tiers.clone_from(&worker.tiers);
     let mut to_fetch = Vec::new();
     let ended = walk(worker, &mut claim, sync.mode, &mut to_fetch, delivery).await?;
     // References that were saved before the walk was cut are asked for all the same.

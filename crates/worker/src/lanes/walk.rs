@@ -51,6 +51,7 @@ pub(super) async fn walk(
         Ok(token) => token,
         Err(cut) => return Ok(Ended::Cut(cut)),
     };
+    let asked = if asked == SyncMode::Full { asked } else { claim.mode() };
     let start = list_walk::start(claim.resume_page, asked);
     // A validator is of use only for a list that was seen to its end: then "not changed" means "nothing to do".
     let validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };

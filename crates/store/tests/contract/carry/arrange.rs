@@ -74,7 +74,8 @@ async fn fill_lists(file: &Database) {
     };
     assert!(file.store.finish_list_before(&claim, &again, 3).await.unwrap());
     file.run(format!(
-        r#"update character set list_etag = '"etag"', last_synced_at = now() - interval '1 hour'
+        r#"update character set list_etag = '"etag"', last_synced_at = now() - interval '1 hour',
+                  full_walk_at = now() + interval '29 days'
            where character_id = {BUSY}"#
     ))
     .await;
