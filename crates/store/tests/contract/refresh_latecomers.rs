@@ -1,6 +1,7 @@
 //! A claim whose lease has run out: what it says late undoes nothing that came after it.
 
-use store::refresh_job::RefreshClaim;
+use domain::token::RefreshEnd;
+use store::refresh_job::{AnswerSeen, RefreshClaim};
 
 use crate::harness::{Database, contract};
 
@@ -9,6 +10,7 @@ contract![
     a_late_refusal_leaves_the_refresh_that_is_under_way_alone,
     an_older_grant_does_not_replace_a_newer_access_token,
     a_late_grant_that_lives_longest_is_used,
+    a_late_grant_does_not_lift_a_quarantine,
 ];
 
 const STREAM: &str = "select * from token_stream";
@@ -59,4 +61,14 @@ async fn a_late_grant_that_lives_longest_is_used(database: Database) {
     assert!(database.grant(&quick, "of the newer one", 300).await.is_some(), "whoever holds the lease decides");
     assert!(database.grant(&slow, "of the older one", 1199).await.is_some());
     database.assert_access_token(slow.token_stream_id, Some("of the older one")).await;
+}
+
+async fn a_late_grant_does_not_lift_a_quarantine(database: Database) {
+    let (slow, quick) = two_claims(&database).await;
+    let health = quick.health_after(RefreshEnd::OwnerChanged);
+    let another = "the character belongs to another account now";
+    let finished = database.store.finish_without_token(&quick, &health, "owner_changed", another, AnswerSeen::Yes);
+    finished.await.unwrap();
+    database.grant(&slow, "of the owner before", 1199).await;
+    assert_eq!(database.row(STREAM).await["state"], "quarantined");
 }

@@ -25,7 +25,8 @@ pub(super) async fn save_granted(
     let saved = sqlx::query!(
         r#"update token_stream
            set access_token_sealed = $3, expires_at = $4, owner_hash = coalesce($5, owner_hash),
-               granted_scopes = $6, state = $7, strikes = 0, first_refused_at = null, next_probe_at = null,
+               granted_scopes = $6, state = case when state = 'quarantined' then state else $7 end,
+               strikes = 0, first_refused_at = null, next_probe_at = null,
                last_error_code = null, last_error = null, last_error_at = null, first_error_at = null,
                last_refreshed_at = now(),
                lease_until = case when lease_until > now() then lease_until end

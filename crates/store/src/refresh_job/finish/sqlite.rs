@@ -32,7 +32,8 @@ pub(super) async fn save_granted(
     let saved = sqlx::query(
         "update token_stream
          set access_token_sealed = ?3, expires_at = ?4, owner_hash = coalesce(?5, owner_hash),
-             granted_scopes = ?6, state = ?7, strikes = 0, first_refused_at = null, next_probe_at = null,
+             granted_scopes = ?6, state = iif(state = 'quarantined', state, ?7),
+             strikes = 0, first_refused_at = null, next_probe_at = null,
              last_error_code = null, last_error = null, last_error_at = null, first_error_at = null,
              last_refreshed_at = ?9,
              lease_until = iif(lease_until > ?9, lease_until, null)
