@@ -6,6 +6,7 @@
 
 mod answers_of_the_token_route;
 mod body;
+mod conformance;
 mod endpoints;
 mod identity;
 mod list;
