@@ -9,6 +9,7 @@ mod body;
 mod conformance;
 mod endpoints;
 mod identity;
+mod killmail_hash;
 mod list;
 mod refresh;
 mod server;
