@@ -20,6 +20,7 @@ mod expired_tokens;
 mod happy_path;
 mod harness;
 mod health_listener;
+mod import_everef;
 mod import_killreport;
 mod keys;
 mod killed_refresh;

@@ -85,9 +85,11 @@ async fn what_an_archive_brings_is_what_esi_would_have_sent(database: Database) 
     }
 }
 
-/// What a row is like, what an archive with the same hash and one with another hash make of it: the state that is left,
-/// and whether the body is stored.
-const CASES: [(&str, (&str, bool), (&str, bool)); 6] = [
+/// The state that is left, and whether the body is stored.
+type Left = (&'static str, bool);
+
+/// What a row is like, and what an archive with the same hash and one with another hash make of it.
+const CASES: [(&str, Left, Left); 6] = [
     ("hinted_at = now()", ("stored", true), ("wanted", false)),
     ("hinted_at = null, due_at = now() + interval '1 hour', attempt = 3", ("stored", true), ("wanted", false)),
     ("lease_until = now() + interval '1 minute', fence = 7, attempt = 1", ("stored", true), ("wanted", false)),
