@@ -7,6 +7,7 @@ use crate::harness::{Exceptions, Fleet, On, Tick, World, fleet, on_both};
 on_both![
     a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other,
     members_that_nobody_knows_are_stored_too,
+    a_body_that_tells_of_another_hash_is_stored_and_told_of,
     a_wrong_hash_is_asked_for_once_and_mended_by_the_list,
     an_outage_costs_three_requests_and_then_bodies_pause_for_all,
 ];
@@ -64,6 +65,35 @@ fn members_that_nobody_knows_are_stored_too(on: On) {
         }
         let extended = fleet.simulator.truth().await.killmails.iter().map(|killmail| killmail.killmail_id).collect();
         fleet.is_true_but(Exceptions { extended, ..Exceptions::default() }).await;
+    });
+}
+
+fn a_body_that_tells_of_another_hash_is_stored_and_told_of(on: On) {
+    fleet(on, World::of(2, 8), async |fleet: &Fleet| {
+        let (_, killmail_ids) = fleet.busiest().await;
+        let killmail_id = killmail_ids[0];
+        let truth = fleet.simulator.truth().await;
+        let killmail = truth.killmails.iter().find(|killmail| killmail.killmail_id == killmail_id).unwrap();
+        let mut body: Value = serde_json::from_str(killmail.body.get()).unwrap();
+        body["killmail_time"] = json!("2026-01-01T00:00:00Z");
+        let answer = json!({ "kind": "answer", "status": 200, "body": body.to_string() });
+        fleet.simulator.fault(json!([{ "on": "detail", "killmail_id": killmail_id, "do": answer }])).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let stored = format!("select body ->> 'killmail_time' from killmail where killmail_id = {killmail_id}");
+        assert_eq!(fleet.database.value::<String>(&stored).await, "2026-01-01T00:00:00Z");
+        assert_eq!(fleet.database.count("killmail_ref where state <> 'stored'").await, 0);
+        let told = "the body tells of another hash";
+        assert_eq!(fleet.outputs.count(&[told, &killmail_id.to_string()]), 1);
+        assert_eq!(fleet.outputs.count(&[told]), 1, "of no other killmail");
+
+        fleet.simulator.heal().await;
+        fleet.database.execute(&format!("delete from killmail where killmail_id = {killmail_id}")).await;
+        let wanted = format!("update killmail_ref set state = 'wanted' where killmail_id = {killmail_id}");
+        fleet.database.execute(&wanted).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
     });
 }
 

@@ -22,6 +22,7 @@ mod granted_scopes;
 mod happy_path;
 mod harness;
 mod health_listener;
+mod import_everef;
 mod import_killreport;
 mod keys;
 mod killed_refresh;

@@ -17,7 +17,7 @@ mod sso;
 pub use address::{BuildError, UnsafeAddress};
 pub use crypto::install_crypto;
 pub use http::{Http, TimeLimits};
-pub use routes::body::KillmailBody;
+pub use routes::body::{KillmailBody, NotAKillmail};
 pub use routes::budget::Budget;
 pub use routes::error::{Call, EsiError, EsiErrorKind};
 pub use routes::freshness::Freshness;

@@ -44,7 +44,7 @@ enum Command {
     Move(Box<move_database::Arguments>),
     /// Sign a pilot in with a browser, and store the login.
     Login(Box<login::Arguments>),
-    /// Take over the logins of another program.
+    /// Take over the logins of another program, or killmails from archives.
     #[command(subcommand)]
     Import(import::Command),
     /// Add, list, explain and remove characters.

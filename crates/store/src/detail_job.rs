@@ -1,7 +1,7 @@
 //! Killmail bodies: claim the references that are still wanted, store what ESI sends, or remember why not.
 
-mod postgres;
-mod sqlite;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Store {
         }
         dialect!(transaction, add_killmail(&claim.reference, &killmail))?;
         // Read back from the stored body, so that it holds for a body that was there before, too.
-        dialect!(transaction, add_participants(claim.reference.killmail_id))?;
+        dialect!(transaction, add_participants(&[claim.reference.killmail_id.get()]))?;
         transaction.commit().await?;
         Ok(true)
     }

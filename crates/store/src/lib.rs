@@ -14,6 +14,7 @@
 
 mod access;
 pub mod alone;
+pub mod backfill;
 pub mod breaker;
 pub mod carry;
 pub mod character;

@@ -32,6 +32,7 @@ pub(crate) use oracle::{Exceptions, list};
 pub(crate) use process::{Ended, Process, Running};
 pub(crate) use proxy::Proxy;
 pub(crate) use queues::{Queues, message};
+pub(crate) use simulator::TrueKillmail;
 pub(crate) use temporary_file::{TemporaryFile, TemporaryFolder};
 pub(crate) use tick::Tick;
 pub(crate) use wait::{eventually, free_port};

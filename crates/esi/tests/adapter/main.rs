@@ -6,8 +6,10 @@
 
 mod answers_of_the_token_route;
 mod body;
+mod conformance;
 mod endpoints;
 mod identity;
+mod killmail_hash;
 mod list;
 mod refresh;
 mod server;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{Counted, KillmailId, KillmailRef};
+use domain::{Counted, KillmailRef};
 use sqlx::{PgConnection, Result};
 
 use super::{Claimed, DetailClaim, IdsAndFences, NewKillmail};
@@ -61,11 +61,11 @@ pub(super) async fn add_killmail(
     .map(|_| ())
 }
 
-pub(super) async fn add_participants(connection: &mut PgConnection, killmail_id: KillmailId) -> Result<()> {
+pub(crate) async fn add_participants(connection: &mut PgConnection, killmail_ids: &[i64]) -> Result<()> {
     sqlx::query!(
         r#"insert into killmail_participant (killmail_id, participant_index, role, character_id, corporation_id,
                                              alliance_id, faction_id, ship_type_id)
-           select $1, p.participant_index, p.role, f.character_id, f.corporation_id, f.alliance_id,
+           select k.killmail_id, p.participant_index, p.role, f.character_id, f.corporation_id, f.alliance_id,
                   f.faction_id, f.ship_type_id
            from killmail k
            cross join lateral (
@@ -75,9 +75,9 @@ pub(super) async fn add_participants(connection: &mut PgConnection, killmail_id:
                from jsonb_array_elements(k.body -> 'attackers') with ordinality as a (attacker, number)) p
            cross join lateral jsonb_to_record(p.participant) as f (character_id bigint, corporation_id bigint,
                alliance_id bigint, faction_id bigint, ship_type_id bigint)
-           where k.killmail_id = $1
+           where k.killmail_id = any($1)
            on conflict do nothing"#,
-        killmail_id.get()
+        killmail_ids
     )
     .execute(connection)
     .await

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{Counted, KillmailId, KillmailRef};
+use domain::{Counted, KillmailRef};
 use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
@@ -60,7 +60,7 @@ pub(super) async fn add_killmail(
 
 /// The victim is a list of one here, so that both are read in the same way. A participant that is no object, or
 /// attackers that are no list, have no index, and so are refused.
-pub(super) async fn add_participants(connection: &mut SqliteConnection, killmail_id: KillmailId) -> Result<()> {
+pub(crate) async fn add_participants(connection: &mut SqliteConnection, killmail_ids: &[i64]) -> Result<()> {
     sqlx::query(
         "insert into killmail_participant (killmail_id, participant_index, role, character_id, corporation_id,
                                            alliance_id, faction_id, ship_type_id)
@@ -69,14 +69,15 @@ pub(super) async fn add_participants(connection: &mut SqliteConnection, killmail
                 p.value ->> 'character_id', p.value ->> 'corporation_id', p.value ->> 'alliance_id',
                 p.value ->> 'faction_id', p.value ->> 'ship_type_id'
          from (select killmail_id, 'victim' as role, json_array(body -> 'victim') as list
-               from killmail where killmail_id = ?1
+               from killmail where killmail_id in (select value from json_each(?1))
                union all
-               select killmail_id, 'attacker', body -> 'attackers' from killmail where killmail_id = ?1) k,
+               select killmail_id, 'attacker', body -> 'attackers'
+               from killmail where killmail_id in (select value from json_each(?1))) k,
               json_each(k.list) p
          where true
          on conflict do nothing",
     )
-    .bind(killmail_id.get())
+    .bind(Json(killmail_ids))
     .execute(connection)
     .await
     .map(|_| ())

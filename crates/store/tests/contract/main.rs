@@ -8,6 +8,7 @@
 mod harness;
 
 mod access_token;
+mod backfill;
 mod breaker;
 mod carry;
 mod connecting;

@@ -92,6 +92,13 @@ async fn fetch_one(worker: &Worker, claim: &DetailClaim) -> Result<Ending, Store
     };
     spare(worker, answer.budget.as_ref()).await?;
     let body = &answer.value;
+    if body.contradicts(&claim.reference.killmail_hash) {
+        // Only said: the formula was found out, not documented.
+        warn!(
+            killmail.id = body.killmail_id.get(),
+            "the body tells of another hash than the list: stored all the same"
+        );
+    }
     let killmail =
         NewKillmail { killmail_time: body.killmail_time, solar_system_id: body.solar_system_id, json: &body.json };
     match worker.store().store_body(claim, killmail).await {
