@@ -53,6 +53,7 @@ mod sso_trouble;
 mod standalone;
 mod stopped_worker;
 mod told_to_wait;
+mod torn_lists;
 mod troubled_login;
 mod two_schedulers;
 mod unreadable_messages;

@@ -26,6 +26,9 @@ const JITTER: f64 = 1.0 / 12.0;
 /// hidden, is found by that.
 const FULL_WALK_AFTER: Duration = Duration::from_secs(30 * DAY);
 
+/// A walk of many pages takes more than one window of the list's budget, and is torn every time: not more often than this.
+const TORN_WALK_AFTER: Duration = Duration::from_secs(DAY);
+
 /// How soon a list is looked at again, by the age of its newest killmail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiers {
@@ -79,10 +82,11 @@ impl Tiers {
     }
 }
 
-/// When all pages are to be walked again.
+/// When all pages are to be walked again; sooner after a walk whose pages may not fit together.
 #[must_use]
-pub fn full_walk_interval(random: f64) -> Duration {
-    FULL_WALK_AFTER.mul_f64(spread(random))
+pub fn full_walk_interval(is_torn: bool, random: f64) -> Duration {
+    let interval = if is_torn { TORN_WALK_AFTER } else { FULL_WALK_AFTER };
+    interval.mul_f64(spread(random))
 }
 
 fn spread(random: f64) -> f64 {

@@ -26,6 +26,9 @@ pub struct ListClaim {
     pub missing_pages: u32,
     /// All pages are to be walked, because that was last done long ago.
     pub is_full_walk_due: bool,
+    /// Its pages may not fit together, because the list has changed while they were walked: all of them are walked again
+    /// soon.
+    pub is_torn: bool,
     /// How soon the list is looked at again once it was seen to its end.
     pub tiers: Tiers,
     /// ETag of page 1 as it was when the list was last seen to its end.
@@ -72,6 +75,7 @@ impl Store {
             resume_page: row.resume_page.map(u32::try_from).transpose().map_err(StoreError::unexpected)?,
             missing_pages: u32::try_from(row.missing_pages).map_err(StoreError::unexpected)?,
             is_full_walk_due: row.is_full_walk_due,
+            is_torn: false,
             tiers: Tiers::default(),
             etag: row.list_etag,
             fence: row.fence,
@@ -215,8 +219,9 @@ pub(crate) async fn end_walk(
     };
     let interval = claim.tiers.poll_interval(since_last_kill, random).max(lives_for);
     if dialect!(*transaction, end_walk(claim, etag, interval))? {
-        if mode == SyncMode::Full {
-            dialect!(*transaction, set_full_walk_in(claim.character_id, tier::full_walk_interval(random)))?;
+        if mode == SyncMode::Full || claim.is_torn {
+            let again_in = tier::full_walk_interval(claim.is_torn, random);
+            dialect!(*transaction, set_full_walk_in(claim.character_id, again_in))?;
         }
         dialect!(*transaction, record_run(claim, &Verdict::Done, (pages, references_new)))?;
     }

@@ -40,6 +40,13 @@ pub(crate) fn expires_in(headers: &HeaderMap) -> Option<Duration> {
     Some(left.to_std().unwrap_or_default())
 }
 
+/// `Last-Modified`, and how long before `Date` that was.
+pub(crate) fn last_modified(headers: &HeaderMap) -> Option<(DateTime<Utc>, Duration)> {
+    let last_modified = date(text(headers, "last-modified")?)?;
+    let age = date(text(headers, "date")?)? - last_modified;
+    Some((last_modified, age.to_std().unwrap_or_default()))
+}
+
 /// A date of HTTP: `Fri, 20 Nov 2026 12:00:00 GMT`.
 fn date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())

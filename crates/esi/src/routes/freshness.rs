@@ -2,16 +2,27 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 
 use super::DAY;
-use crate::http::headers::{expires_in, text};
+use crate::http::headers::{expires_in, last_modified, text};
 
 /// Counted from the moment at which the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     pub lives_for: Duration,
+    /// When ESI made this copy; pages of one list that were made at different times may not fit together.
+    pub last_modified: Option<DateTime<Utc>>,
+    /// How old it was when it came.
+    age: Option<Duration>,
 }
+
+/// A copy that ends within so short a time is another one before the next page is asked for (CCP: "if page 1 is within a
+/// few seconds of expiry, wait for the refresh, then fetch all pages").
+const SOON: Duration = Duration::from_secs(6);
+/// One that never lives for longer than this is not about to end: it is short-lived.
+const SHORT_LIFE: Duration = Duration::from_secs(30);
 
 /// What holds for a route.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +46,14 @@ impl Freshness {
     pub(super) fn read(headers: &HeaderMap, rule: Rule) -> Self {
         let told = text(headers, "cache-control").and_then(max_age).or_else(|| expires_in(headers));
         let told = told.map(|told| told.saturating_add(ROUNDED_OFF));
-        Self { lives_for: told.unwrap_or(rule.default).min(rule.longest) }
+        let (last_modified, age) = last_modified(headers).unzip();
+        Self { lives_for: told.unwrap_or(rule.default).min(rule.longest), last_modified, age }
+    }
+
+    /// Whether other pages are better asked for when ESI has made the next copy.
+    #[must_use]
+    pub fn is_about_to_end(&self) -> bool {
+        self.lives_for <= SOON && self.age.is_some_and(|age| age + self.lives_for > SHORT_LIFE)
     }
 }
 
@@ -78,5 +96,18 @@ mod tests {
             let read = Freshness::read(&map(pairs), LIST);
             assert_eq!(read.lives_for, Duration::from_secs(seconds), "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn only_a_copy_that_was_made_long_ago_is_about_to_end() {
+        let made = |at: &'static str, max_age: &'static str| {
+            Freshness::read(&map(&[NOW, ("last-modified", at), ("cache-control", max_age)]), LIST)
+        };
+        assert!(made("Fri, 20 Nov 2026 11:55:04 GMT", "max-age=4").is_about_to_end());
+        assert!(!made("Fri, 20 Nov 2026 11:55:10 GMT", "max-age=10").is_about_to_end());
+        assert!(!made("Fri, 20 Nov 2026 11:59:59 GMT", "max-age=1").is_about_to_end(), "it never lives long");
+        assert!(!Freshness::read(&map(&[NOW, ("cache-control", "max-age=1")]), LIST).is_about_to_end());
+        let made = made("Fri, 20 Nov 2026 11:55:04 GMT", "max-age=4").last_modified.unwrap();
+        assert_eq!(made.to_rfc3339(), "2026-11-20T11:55:04+00:00");
     }
 }

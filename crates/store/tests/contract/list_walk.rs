@@ -163,4 +163,12 @@ async fn all_pages_are_walked_at_first_and_every_thirty_days(database: Database)
     database.run("update character set full_walk_at = now() - interval '1 second'").await;
     walked(SyncMode::Full, false).await;
     assert!(database.number(days).await > 29.0);
+
+    // One whose pages may not fit together is repeated sooner.
+    let mut torn = hinted(&database, pilot).await;
+    torn.is_torn = true;
+    let listed = ListedPage { mode: SyncMode::New, ..listed(&page, 1, 1) };
+    database.store.save_page(&mut torn, listed, 0.5).await.unwrap().unwrap();
+    let days = database.number(days).await;
+    assert!((0.9..=1.0).contains(&days), "{days}");
 }

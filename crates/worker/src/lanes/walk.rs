@@ -54,11 +54,15 @@ pub(super) async fn walk(
     let asked = if asked == SyncMode::Full { asked } else { claim.mode() };
     let start = list_walk::start(claim.resume_page, asked);
     // A validator is of use only for a list that was seen to its end: then "not changed" means "nothing to do".
-    let validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
+    let mut validator = if start.mode == SyncMode::New { claim.etag.clone() } else { None };
     let mut page = start.first_page;
     // Whether a page before this one said that this one exists, and for how long ESI will go on saying so.
     let mut promise = (page > 1).then_some(LIST_LIVES_FOR);
     let mut is_use_recorded = false;
+    // Pages that were made at different times may not fit together: what has moved from one to another in between is on
+    // neither. What was seen before a cut is older in any case.
+    claim.is_torn |= page > 1;
+    let (mut first_modified, mut has_waited) = (None, false);
     loop {
         // Before every page; it was asked above too, so that no token is refreshed for a call that has to wait.
         if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), &bucket).await? {
@@ -86,6 +90,9 @@ pub(super) async fn walk(
             ListPage::Page { references, pages, etag } => (references, pages, etag),
         };
         promise = pages.is_some().then_some(lives_for);
+        let modified = answer.cache.last_modified;
+        claim.is_torn |= first_modified.is_some() && modified.is_some() && modified != first_modified;
+        first_modified = first_modified.or(modified);
         // As long as the end is not known there is one more page: better an answer of 404 than a hole.
         let pages = pages.unwrap_or(page + 1);
         let listed =
@@ -104,6 +111,13 @@ pub(super) async fn walk(
             return Ok(Ended::Cut(Cut::Stopped));
         }
         page = next_page;
+        if page == 2 && answer.cache.is_about_to_end() && !has_waited {
+            debug!(seconds = lives_for.as_secs(), "page 1 is about to be another one: asked again then");
+            if delivery.stop.run_until_cancelled(tokio::time::sleep(lives_for)).await.is_none() {
+                return Ok(Ended::Cut(Cut::Stopped));
+            }
+            (page, promise, validator, first_modified, has_waited) = (1, None, None, None, true);
+        }
     }
 }
 
