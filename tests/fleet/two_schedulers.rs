@@ -33,8 +33,10 @@ fn eight_queue_each_of_many_characters_once_and_each_killmail_too() {
             .execute(
                 "insert into character (character_id, character_name)
                  select number, 'Pilot ' || number from generate_series(90000001, 90001200) number;
-                 insert into token_stream (character_id, access_token_sealed, refresh_token_sealed, expires_at)
-                 select character_id, '\\x01', '\\x01', now() + interval '15 minutes' * (character_id % 2)
+                 insert into token_stream (character_id, access_token_sealed, refresh_token_sealed, expires_at,
+                                           granted_scopes)
+                 select character_id, '\\x01', '\\x01', now() + interval '15 minutes' * (character_id % 2),
+                        array['esi-killmails.read_killmails.v1']
                  from character;
                  insert into killmail_ref (killmail_id, killmail_hash)
                  select number, repeat('a', 40) from generate_series(1, 5100) number",

@@ -13,7 +13,7 @@ use super::output::{Output, Outputs, Stream};
 use super::wait::{eventually, within};
 
 /// A process ends within this, or the test says that it does not.
-const EXIT_LIMIT: Duration = Duration::from_secs(40);
+const EXIT_LIMIT: Duration = Duration::from_secs(120);
 
 /// A command line that can still be changed.
 pub(crate) struct Process<'fleet> {
