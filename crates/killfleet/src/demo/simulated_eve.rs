@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 
 /// The same world every time.
 const SEED: u64 = 1;
+/// ESI's windows have 15 minutes: whoever asks the demo for thousands of killmails would wait for hours.
+const WINDOW_SECONDS: u32 = 30;
 
 pub(crate) struct SimulatedEve {
     pub(crate) url: String,
@@ -35,7 +37,7 @@ pub(crate) struct Pilot {
 impl SimulatedEve {
     /// With the real killmails on top of those that are made up.
     pub(crate) async fn start(characters: u32, killmails: u32) -> anyhow::Result<Self> {
-        let settings = Settings::default();
+        let settings = Settings { window_seconds: WINDOW_SECONDS, ..Settings::default() };
         let (client_id, client_secret) = (settings.client_id.clone(), settings.client_secret.clone().into());
         let size = WorldSize { characters, killmails, real_killmails: true };
         let simulator = Arc::new(Simulator::of(Model::begin(clock::now(), settings, SEED, size), false));
