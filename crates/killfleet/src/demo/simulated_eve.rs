@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 /// The same world every time.
 const SEED: u64 = 1;
-/// ESI's windows have 15 minutes: whoever asks the demo for thousands of killmails would wait for hours.
+/// ESI's windows have 15 minutes: whoever asks the demo for a thousand killmails would wait for minutes.
 const WINDOW_SECONDS: u32 = 30;
 
 pub(crate) struct SimulatedEve {
