@@ -98,6 +98,20 @@ async fn an_empty_list_has_two_forms() {
 }
 
 #[tokio::test]
+async fn an_empty_page_that_says_that_others_follow_is_no_end() {
+    for (page, pages, is_end) in [(1, "2", false), (2, "3", false), (1, "1", true), (3, "3", true), (3, "2", true)] {
+        let server = Server::start(move |_| reply(200, &[("x-pages", pages)], "[]")).await;
+        match ask(&server, page, None).await {
+            Ok(_) => assert!(is_end, "page {page} of {pages}"),
+            Err(error) => {
+                assert!(!is_end && matches!(error.kind(), EsiErrorKind::Unreadable(_)), "{error}");
+                assert_eq!(error.failure().class, FailureClass::Transient);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_all_or_nothing() {
     let good = one_row();
     let bodies = [
