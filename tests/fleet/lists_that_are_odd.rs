@@ -9,6 +9,7 @@ on_both![
     a_page_count_that_makes_no_sense_costs_some_calls_and_hides_nothing,
     a_page_count_that_changes_in_a_walk_is_believed_anew_on_each_page,
     a_list_that_looks_empty_is_looked_at_again_and_takes_nothing_away,
+    what_says_that_the_rest_of_a_list_is_gone_does_not_hide_it,
     killmails_listed_twice_and_missing_headers_do_no_harm,
 ];
 
@@ -132,6 +133,39 @@ fn a_list_that_looks_empty_is_looked_at_again_and_takes_nothing_away(on: On) {
         walk_again(fleet, &format!("character_id in {}", list(&asked))).await;
         assert_eq!(fleet.simulator.counters().await.answers_with(404), 5);
         fleet.is_true_but(Exceptions { repeated_pages: 3, ..Exceptions::default() }).await;
+    });
+}
+
+fn what_says_that_the_rest_of_a_list_is_gone_does_not_hide_it(on: On) {
+    fleet(on, World::of(2, 40).with("--page-size=5"), async |fleet: &Fleet| {
+        let pilots = fleet.simulator.pilots().await;
+        let (gap, gone) = (pilots[0].character_id, pilots[1].character_id);
+        let expected = json!({ "X-Pages": "9", "Cache-Control": "max-age=300" });
+        let empty = page(fleet, &[], expected).await;
+        let answer =
+            json!({ "kind": "answer", "status": 404, "body": r#"{"error":"Requested page does not exist!"}"# });
+        // Page 2 of one is empty, though others are to follow; page 2 of the other, which was promised, does not exist.
+        fleet.simulator.fault(json!([on_page(gap, 2, &empty), on_page(gone, 2, &answer)])).await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        for (character_id, resume_page) in [(gap, 2), (gone, 1)] {
+            let cut = format!(
+                "character where character_id = {character_id} and resume_page = {resume_page} and attempt = 1
+                 and last_verdict = 'retry' and last_synced_at is null"
+            );
+            assert_eq!(fleet.database.count(&cut).await, 1, "{character_id}");
+        }
+        assert!(fleet.simulator.counters().await.list_calls_by_character.values().all(|calls| *calls == 2));
+
+        // The next time there is not even a first page, which looks like an empty list.
+        fleet.simulator.fault(json!([on_page(gap, 2, &empty), on_page(gone, 1, &answer)])).await;
+        walk_again(fleet, "true").await;
+        assert_eq!(fleet.database.count("character where resume_page = 2 and attempt = 2").await, 1);
+
+        fleet.simulator.heal().await;
+        walk_again(fleet, "true").await;
+        // That the first page had expired was pretended twice.
+        fleet.is_true_but(Exceptions { repeated_pages: 2, ..Exceptions::default() }).await;
     });
 }
 

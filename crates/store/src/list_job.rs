@@ -216,9 +216,19 @@ pub(crate) async fn end_walk(
     let interval = claim.tiers.poll_interval(since_last_kill, random).max(lives_for);
     if dialect!(*transaction, end_walk(claim, etag, interval))? {
         if mode == SyncMode::Full {
-            dialect!(*transaction, set_full_walk_in(claim.character_id, tier::full_walk_interval(random)))?;
+            set_full_walk_in(transaction, claim.character_id, tier::full_walk_interval(random)).await?;
         }
         dialect!(*transaction, record_run(claim, &Verdict::Done, (pages, references_new)))?;
     }
+    Ok(())
+}
+
+/// After this, all pages are to be walked again.
+pub(crate) async fn set_full_walk_in(
+    transaction: &mut Access,
+    character_id: CharacterId,
+    span: Duration,
+) -> Result<(), StoreError> {
+    dialect!(*transaction, set_full_walk_in(character_id, span))?;
     Ok(())
 }
