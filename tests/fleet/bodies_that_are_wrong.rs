@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Exceptions, Fleet, On, Tick, World, fleet, on_both};
+use crate::harness::{Exceptions, Fleet, On, Tick, World, fleet, list, on_both};
 
 on_both![
     a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other,
     members_that_nobody_knows_are_stored_too,
     a_body_that_tells_of_another_hash_is_stored_and_told_of,
     a_wrong_hash_is_asked_for_once_and_mended_by_the_list,
+    a_body_that_is_refused_three_times_over_hours_is_parked_with_its_reason,
     an_outage_costs_three_requests_and_then_bodies_pause_for_all,
 ];
 
@@ -16,15 +17,19 @@ fn a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other(on: On) {
     fleet(on, World::of(3, 15), async |fleet: &Fleet| {
         let (_, killmail_ids) = fleet.busiest().await;
         let killmail_id = killmail_ids[0];
-        let wrong: [Value; 6] = [
+        let killmails = fleet.simulator.truth().await.killmails;
+        let another = killmails.iter().find(|killmail| killmail.killmail_id != killmail_id).unwrap();
+        let wrong: [Value; 8] = [
             json!({ "kind": "html" }),
             json!({ "kind": "truncate" }),
             json!({ "kind": "wrong_types" }),
             json!({ "kind": "answer", "status": 500, "body": "{\"error\":\"internal\"}" }),
             json!({ "kind": "answer", "status": 503, "body": "<html>maintenance</html>" }),
             json!({ "kind": "reset" }),
+            json!({ "kind": "answer", "status": 200, "body": another.body.get() }),
+            json!({ "kind": "answer", "status": 302, "headers": { "Location": "/elsewhere" } }),
         ];
-        let others = fleet.simulator.truth().await.killmails.len() as i64 - 1;
+        let others = killmails.len() as i64 - 1;
         for (number, fault) in (1..).zip(&wrong) {
             fleet.simulator.fault(json!([{ "on": "detail", "killmail_id": killmail_id, "do": fault }])).await;
             fleet.database.execute("update killmail_ref set due_at = now() where state = 'wanted'").await;
@@ -44,7 +49,7 @@ fn a_wrong_body_leaves_its_killmail_wanted_later_and_holds_up_no_other(on: On) {
         fleet.make_due().await;
         assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, 1);
         fleet.drain().await;
-        fleet.is_true_but(Exceptions { repeated_details: 6, ..Exceptions::default() }).await;
+        fleet.is_true_but(Exceptions { repeated_details: 8, ..Exceptions::default() }).await;
     });
 }
 
@@ -126,6 +131,52 @@ fn a_wrong_hash_is_asked_for_once_and_mended_by_the_list(on: On) {
         assert_eq!(fleet.tick(&["--force", "--full"]).await, Tick::only_listed(2));
         fleet.drain().await;
         fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
+    });
+}
+
+fn a_body_that_is_refused_three_times_over_hours_is_parked_with_its_reason(on: On) {
+    fleet(on, World::of(3, 15), async |fleet: &Fleet| {
+        let (_, killmail_ids) = fleet.busiest().await;
+        let refused = &killmail_ids[..2];
+        let fault = |killmail_id, status| {
+            let answer = json!({ "kind": "answer", "status": status });
+            json!({ "on": "detail", "killmail_id": killmail_id, "do": answer })
+        };
+        fleet.simulator.fault(json!([fault(refused[0], 400), fault(refused[1], 404)])).await;
+        for (refusals, minutes) in [(1, 60), (2, 360)] {
+            fleet.tick(&[]).await;
+            fleet.drain().await;
+            let put_off = format!(
+                "killmail_ref where killmail_id in {} and state = 'wanted' and refusals = {refusals}
+                 and lease_until is null and due_at > now() + interval '{} minutes'
+                 and due_at <= now() + interval '{minutes} minutes'",
+                list(refused),
+                minutes - 2
+            );
+            assert_eq!(fleet.database.count(&put_off).await, 2, "{refusals}");
+            fleet.make_due().await;
+        }
+        assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, 2);
+        fleet.drain().await;
+        let parked = format!(
+            "killmail_ref where killmail_id in {} and state = 'parked' and last_reason is not null",
+            list(refused)
+        );
+        assert_eq!(fleet.database.count(&parked).await, 2);
+        assert_eq!(fleet.database.count("killmail_ref where state <> 'stored'").await, 2, "no other is held up");
+
+        fleet.make_due().await;
+        assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, 0);
+        fleet.drain().await;
+        let calls = fleet.simulator.counters().await.detail_calls_by_killmail;
+        assert_eq!([calls[&refused[0]], calls[&refused[1]]], [3, 3]);
+
+        fleet.simulator.heal().await;
+        fleet.database.execute("update killmail_ref set state = 'wanted' where state = 'parked'").await;
+        fleet.make_due().await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true_but(Exceptions { repeated_details: 6, ..Exceptions::default() }).await;
     });
 }
 

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use crate::harness::{Exceptions, Fleet, On, World, fleet, on_both};
 
-on_both![one_answer_of_420_pauses_every_worker,];
+on_both![one_answer_of_420_pauses_every_worker, lists_that_are_answered_with_420_stop_bodies_too,];
+
+/// Jobs of one lane at a time in one process, by default: so many calls may be under way before the first is answered.
+const CALLS_AT_ONCE: u64 = 4;
 
 fn one_answer_of_420_pauses_every_worker(on: On) {
     fleet(on, World::of(4, 20), async |fleet: &Fleet| {
@@ -48,5 +51,33 @@ fn one_answer_of_420_pauses_every_worker(on: On) {
         assert_eq!(fleet.tick(&[]).await.queued_detail_killmails, wanted as u64);
         fleet.drain().await;
         fleet.is_true_but(Exceptions { repeated_details: 1, ..Exceptions::default() }).await;
+    });
+}
+
+fn lists_that_are_answered_with_420_stop_bodies_too(on: On) {
+    fleet(on, World::of(12, 24), async |fleet: &Fleet| {
+        let limited = json!({ "kind": "answer", "status": 420, "body": "<html>slow down</html>" });
+        fleet.simulator.fault(json!([{ "on": "list", "do": limited }])).await;
+        assert_eq!(fleet.tick(&[]).await.queued_list, 12);
+        fleet.drain().await;
+        let calls = fleet.simulator.counters().await.requests_to("list");
+        assert!((1..=CALLS_AT_ONCE).contains(&calls), "{calls} lists, although the first was told that all must stop");
+        assert_eq!(fleet.database.count("fleet_pause where scope = 'esi' and until > now()").await, 1);
+        let waiting = "character where last_verdict = 'retry' and attempt = 0 and last_reason is not null
+                       and next_sync_at > now() and lease_until is null";
+        assert_eq!(fleet.database.count(waiting).await, 12, "waiting costs no attempt");
+
+        fleet.simulator.heal().await;
+        fleet.make_due().await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let counters = fleet.simulator.counters().await;
+        assert_eq!((counters.requests_to("list"), counters.requests_to("detail")), (calls, 0), "the pause is kept");
+
+        fleet.pauses_are_over().await;
+        fleet.make_due().await;
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        fleet.is_true().await;
     });
 }

@@ -80,7 +80,7 @@ impl Esi {
         let value = if raw.status == 304 && asked_with_etag {
             Ok(ListPage::NotModified)
         } else if raw.is_success() {
-            list::read(&raw).map_err(|why| EsiError::unreadable(call, &raw, Some(access_token), &why))
+            list::read(&raw, page).map_err(|why| EsiError::unreadable(call, &raw, Some(access_token), &why))
         } else {
             match EsiError::refused(call, &raw, Some(access_token)) {
                 // Field notes say that ESI may answer so to a character that has no killmails.

@@ -221,9 +221,19 @@ pub(crate) async fn end_walk(
     if dialect!(*transaction, end_walk(claim, etag, interval))? {
         if mode == SyncMode::Full || claim.is_torn {
             let again_in = tier::full_walk_interval(claim.is_torn, random);
-            dialect!(*transaction, set_full_walk_in(claim.character_id, again_in))?;
+            set_full_walk_in(transaction, claim.character_id, again_in).await?;
         }
         dialect!(*transaction, record_run(claim, &Verdict::Done, (pages, references_new)))?;
     }
+    Ok(())
+}
+
+/// After this, all pages are to be walked again.
+pub(crate) async fn set_full_walk_in(
+    transaction: &mut Access,
+    character_id: CharacterId,
+    span: Duration,
+) -> Result<(), StoreError> {
+    dialect!(*transaction, set_full_walk_in(character_id, span))?;
     Ok(())
 }

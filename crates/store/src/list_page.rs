@@ -12,7 +12,7 @@ use domain::list_walk::{self, PageSeen};
 use domain::{CharacterId, KillmailId, KillmailRef, SyncMode};
 
 use crate::access::{Access, dialect};
-use crate::list_job::{ListClaim, end_walk};
+use crate::list_job::{ListClaim, end_walk, set_full_walk_in};
 use crate::{Store, StoreError};
 
 /// A page as ESI answered it.
@@ -70,6 +70,12 @@ impl Store {
             None => {
                 end_walk(&mut transaction, claim, page.mode, first_etag.as_deref(), progress, page.lives_for, random)
                     .await?;
+                // An earlier attempt at this walk may have seen more, and that all of it is gone is most likely a mistake
+                // of ESI: the next walk does not stop at what is known.
+                let is_list_empty = seen.page == 1 && seen.references == 0;
+                if is_list_empty && claim.resume_page.is_some() && claim.attempt > 1 {
+                    set_full_walk_in(&mut transaction, claim.character_id, Duration::ZERO).await?;
+                }
             }
         }
         transaction.commit().await?;

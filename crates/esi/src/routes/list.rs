@@ -29,12 +29,17 @@ impl ListPage {
 }
 
 /// One row that is not a reference makes the page unreadable: with half a page stored as if it were whole, the rest
-/// would be missed for as long as nothing new appears.
-pub(super) fn read(raw: &RawAnswer) -> Result<ListPage, String> {
+/// would be missed for as long as nothing new appears. For the same reason nothing is believed of a page that is empty
+/// and says that others follow.
+pub(super) fn read(raw: &RawAnswer, page: u32) -> Result<ListPage, String> {
     let references = serde_json::from_slice::<Vec<KillmailRef>>(raw.whole_body()?)
         .map_err(|error| format!("not a list of killmails: {error}"))?;
+    let pages = pages(&raw.headers);
+    if let Some(pages) = pages.filter(|pages| references.is_empty() && page < *pages) {
+        return Err(format!("page {page} of {pages} is empty"));
+    }
     let etag = text(&raw.headers, "etag").filter(|etag| !etag.is_empty()).map(str::to_owned);
-    Ok(ListPage::Page { references, pages: pages(&raw.headers), etag })
+    Ok(ListPage::Page { references, pages, etag })
 }
 
 fn pages(headers: &HeaderMap) -> Option<u32> {

@@ -65,18 +65,3 @@ async fn what_is_not_the_killmail_is_tried_again_later() {
     let server = Server::start(|_| json(200, vec![b'"', 0xff, b'"'])).await;
     assert!(matches!(ask(&server).await.unwrap_err().kind(), EsiErrorKind::Unreadable(_)));
 }
-
-#[tokio::test]
-async fn refusals_of_a_body() {
-    let cases = [
-        (422, r#"{"error":"Invalid killmail_id and/or killmail_hash"}"#, EsiErrorKind::InvalidReference),
-        (404, r#"{"error":"Killmail not found"}"#, EsiErrorKind::Refused { status: 404 }),
-        (400, "", EsiErrorKind::Refused { status: 400 }),
-    ];
-    for (status, body, kind) in cases {
-        let server = Server::start(move |_| json(status, body)).await;
-        let error = ask(&server).await.unwrap_err();
-        assert_eq!(*error.kind(), kind);
-        assert_eq!(error.failure().class, FailureClass::Refused);
-    }
-}

@@ -6,10 +6,9 @@ use domain::{CharacterId, FailureClass};
 use esi::{Answered, EsiError, EsiErrorKind, ListPage};
 use secrecy::SecretString;
 
-use crate::server::{Reply, Server, json, reply};
+use crate::server::{Server, json, reply};
 
 const HASH: &str = "9802da62e92a1d86fabdd48963e714819106fa8b";
-const DAY: Duration = Duration::from_secs(86_400);
 
 async fn ask(server: &Server, page: u32, etag: Option<&str>) -> Result<Answered<ListPage>, EsiError> {
     let character_id = CharacterId::parse(90_000_001).unwrap();
@@ -88,6 +87,7 @@ async fn an_empty_list_has_two_forms() {
         for page in [0, 1] {
             let answered = ask(&server, page, None).await.unwrap();
             assert_eq!(answered.value, empty, "{status}");
+            assert_eq!((answered.budget, answered.request_id), (None, None), "no header says anything");
             assert_eq!(answered.cache.lives_for, Duration::from_secs(300));
         }
         assert!(server.paths().iter().all(|path| path.ends_with("?page=1")));
@@ -95,6 +95,20 @@ async fn an_empty_list_has_two_forms() {
     let server = Server::start(|_| json(404, r#"{"error":"Requested page does not exist!"}"#)).await;
     let error = ask(&server, 2, None).await.unwrap_err();
     assert_eq!(*error.kind(), EsiErrorKind::PageDoesNotExist);
+}
+
+#[tokio::test]
+async fn an_empty_page_that_says_that_others_follow_is_no_end() {
+    for (page, pages, is_end) in [(1, "2", false), (2, "3", false), (1, "1", true), (3, "3", true), (3, "2", true)] {
+        let server = Server::start(move |_| reply(200, &[("x-pages", pages)], "[]")).await;
+        match ask(&server, page, None).await {
+            Ok(_) => assert!(is_end, "page {page} of {pages}"),
+            Err(error) => {
+                assert!(!is_end && matches!(error.kind(), EsiErrorKind::Unreadable(_)), "{error}");
+                assert_eq!(error.failure().class, FailureClass::Transient);
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -118,100 +132,6 @@ async fn a_list_is_all_or_nothing() {
         let error = ask(&server, 1, None).await.unwrap_err();
         assert!(matches!(error.kind(), EsiErrorKind::Unreadable(_)), "{error} for {body}");
         assert_eq!(error.failure().class, FailureClass::Transient, "{body}");
-    }
-}
-
-#[tokio::test]
-async fn table_of_errors() {
-    type Case = (u16, &'static [(&'static str, &'static str)], &'static str, EsiErrorKind, FailureClass);
-    let wait = |seconds| FailureClass::Wait(Duration::from_secs(seconds));
-    let spent = |group: Option<&str>, seconds| EsiErrorKind::BudgetSpent {
-        group: group.map(str::to_owned),
-        retry_after: Duration::from_secs(seconds),
-    };
-    let limited = |seconds| EsiErrorKind::ErrorLimited { retry_after: Duration::from_secs(seconds) };
-    let cases: Vec<Case> = vec![
-        (401, &[], r#"{"error":"Unauthorized - Invalid token"}"#, EsiErrorKind::Unauthorized, FailureClass::Transient),
-        (403, &[], r#"{"error":"expired","sso_status":400}"#, EsiErrorKind::Unauthorized, FailureClass::Transient),
-        (
-            403,
-            &[],
-            r#"{"error":"Token is not valid for any required scope"}"#,
-            EsiErrorKind::ScopeMissing,
-            FailureClass::Wait(DAY),
-        ),
-        (
-            403,
-            &[],
-            r#"{"error":"Character does not have required role(s)"}"#,
-            EsiErrorKind::Forbidden,
-            FailureClass::Wait(DAY),
-        ),
-        (
-            403,
-            &[],
-            r#"{"error":"unexpected end of JSON input","sso_status":401}"#,
-            EsiErrorKind::SsoTrouble,
-            FailureClass::Transient,
-        ),
-        (403, &[], "<html>", EsiErrorKind::Unavailable { status: 403 }, FailureClass::Transient),
-        (
-            404,
-            &[("content-type", "text/html")],
-            "Not Found",
-            EsiErrorKind::Unavailable { status: 404 },
-            FailureClass::Transient,
-        ),
-        (400, &[], "", EsiErrorKind::Refused { status: 400 }, wait(3600)),
-        (420, &[("x-esi-error-limit-reset", "42")], "", limited(43), wait(43)),
-        (420, &[], "<html>", limited(60), wait(60)),
-        (503, &[], "This software has exceeded the error limit for ESI. If you are a user,", limited(60), wait(60)),
-        (
-            429,
-            &[("retry-after", "412"), ("x-ratelimit-group", "char-killmail")],
-            "{}",
-            spent(Some("char-killmail"), 412),
-            wait(412),
-        ),
-        (
-            429,
-            &[("date", "Fri, 20 Nov 2026 12:00:00 GMT"), ("retry-after", "Fri, 20 Nov 2026 12:02:00 GMT")],
-            "",
-            spent(None, 120),
-            wait(120),
-        ),
-        (429, &[("retry-after", "7200")], "", spent(None, 3600), wait(3600)),
-        (429, &[], "<html>", spent(None, 60), wait(60)),
-        (
-            500,
-            &[],
-            r#"{"error":"Undefined 429 response. Original message: Too many errors."}"#,
-            EsiErrorKind::Unavailable { status: 500 },
-            FailureClass::Transient,
-        ),
-        (
-            502,
-            &[],
-            "<html><h1>Bad Gateway</h1></html>",
-            EsiErrorKind::Unavailable { status: 502 },
-            FailureClass::Transient,
-        ),
-        (503, &[], "", EsiErrorKind::Unavailable { status: 503 }, FailureClass::Transient),
-        (
-            504,
-            &[],
-            r#"{"error":"Timeout contacting tranquility","timeout":10}"#,
-            EsiErrorKind::Unavailable { status: 504 },
-            FailureClass::Transient,
-        ),
-    ];
-    for (status, headers, body, kind, class) in cases {
-        let server = Server::start(move |_| -> Reply { reply(status, headers, body) }).await;
-        let error = ask(&server, 1, None).await.unwrap_err();
-        assert_eq!(*error.kind(), kind, "{status} {body}");
-        assert_eq!(error.failure().class, class, "{status} {body}");
-        // No answer of any kind makes the adapter ask again on its own.
-        assert_eq!(server.received().len(), 1, "{status}");
     }
 }
 

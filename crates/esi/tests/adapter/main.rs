@@ -12,6 +12,7 @@ mod identity;
 mod killmail_hash;
 mod list;
 mod refresh;
+mod refusals;
 mod server;
 mod sign_in;
 mod tokens;

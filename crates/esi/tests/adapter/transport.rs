@@ -111,7 +111,7 @@ async fn a_compressed_bomb_stops_early() {
 
 #[tokio::test]
 async fn a_body_up_to_the_bound_is_read() {
-    for (bytes, fits) in [(8 * 1024 * 1024, true), (8 * 1024 * 1024 + 1, false)] {
+    for (bytes, fits) in [(8 * 1024 * 1024, true), (8 * 1024 * 1024 + 1, false), (20 * 1024 * 1024, false)] {
         let body = format!("[]{}", " ".repeat(bytes - 2));
         let server = Server::start(move |_| json(200, body.clone())).await;
         let character_id = CharacterId::parse(1).unwrap();

@@ -17,6 +17,7 @@ contract![
     the_etag_is_forgotten_while_the_list_has_not_been_seen_to_its_end,
     a_list_that_became_shorter_ends_where_it_ends,
     an_empty_list_is_a_walk_to_the_end,
+    a_list_that_is_empty_where_a_walk_was_cut_is_walked_anew,
     all_pages_are_walked_at_first_and_every_thirty_days,
 ];
 
@@ -136,6 +137,26 @@ async fn an_empty_list_is_a_walk_to_the_end(database: Database) {
     let saved = database.store.save_page(&mut claim, empty, 0.5).await.unwrap().unwrap();
     assert_eq!((saved.unseen, saved.to_fetch.len(), saved.next_page), (0, 0, None));
     assert_eq!(database.row(ROW).await, row(None, None, 0, false, true));
+}
+
+async fn a_list_that_is_empty_where_a_walk_was_cut_is_walked_anew(database: Database) {
+    let pilot = database.character(1).await;
+    // Of a list that has never been seen before, or was seen to its end, emptiness is believed.
+    for (resume_page, attempts_before, next) in
+        [("1", 0, SyncMode::New), ("1", 1, SyncMode::Full), ("null", 1, SyncMode::New)]
+    {
+        database
+            .run(&format!(
+                "update character set resume_page = {resume_page}, attempt = {attempts_before}, lease_until = null,
+                                      full_walk_at = now() + interval '9 days'"
+            ))
+            .await;
+        let mut claim = hinted(&database, pilot).await;
+        let empty = ListedPage { mode: claim.mode(), ..listed(&[], 1, 1) };
+        database.store.save_page(&mut claim, empty, 0.5).await.unwrap().unwrap();
+        assert_eq!(database.row(ROW).await, row(None, None, 0, false, true));
+        assert_eq!(hinted(&database, pilot).await.mode(), next, "{resume_page} {attempts_before}");
+    }
 }
 
 async fn all_pages_are_walked_at_first_and_every_thirty_days(database: Database) {
