@@ -11,6 +11,7 @@ mod identity;
 mod list;
 mod refresh;
 mod server;
+mod server_status;
 mod sign_in;
 mod tokens;
 mod transport;
