@@ -1,8 +1,8 @@
 //! Whether ESI is open to the fleet: closed by the daily downtime, or when many calls have failed; opened by an answer
 //! of `/status`, and by nothing else.
 //!
-//! Many failures are at first no more than a suspicion: they may be of one route. All calls wait while `/status` is asked,
-//! and only when it does not say that ESI is open either, this is an outage, of which the operator is told.
+//! Many failures are at first no more than a suspicion: they may be of one route. All calls wait while `/status` is
+//! asked, and only when it does not say that ESI is open either, this is an outage, of which the operator is told.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -85,7 +85,8 @@ impl Gate {
         !std::mem::replace(&mut self.is_certain, true)
     }
 
-    /// `/status` has said that ESI is open. How long it was closed; none if it was not, or if the downtime has begun since.
+    /// `/status` has said that ESI is open. How long it was closed; none if it was not, or if the downtime has
+    /// begun since.
     pub fn found_open(&mut self, lives_for: Duration, now: DateTime<Utc>) -> Option<Opened> {
         if is_ahead(self.downtime_ends_at, now) {
             return None;

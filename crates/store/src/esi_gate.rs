@@ -1,7 +1,7 @@
 //! Whether ESI is open to the fleet ([`domain::gate`]): one row, whose rules are asked under its lock.
 //!
-//! While it is closed a pause of [`SCOPE_ESI`] is in force, which is what everybody looks at. Its lock is taken before that
-//! of the pause, and before those of buckets and characters.
+//! While it is closed a pause of [`SCOPE_ESI`] is in force, which is what everybody looks at. Its lock is taken before
+//! that of the pause, and before those of buckets and characters.
 
 mod postgres;
 mod sqlite;

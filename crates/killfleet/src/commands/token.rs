@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
         refresher: refresher.clone(),
         esi,
         token_buffer,
-        pauses: Pauses::default(),
+        pauses: Pauses::with(None),
         pace: Pace::default(),
         speaks_for_fleet: false,
     };

@@ -88,7 +88,7 @@ impl DemoFleet {
             refresher: self.refresher.clone(),
             esi: self.esi.clone(),
             token_buffer: TOKEN_BUFFER,
-            pauses: Pauses::default(),
+            pauses: Pauses::with(None),
             pace: Pace::default(),
             speaks_for_fleet: true,
         };
