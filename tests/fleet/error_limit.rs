@@ -30,11 +30,12 @@ fn one_answer_of_420_pauses_every_worker(on: On) {
         assert!(wanted > 10);
         assert_eq!(fleet.database.count(waiting).await, wanted, "waiting costs no attempt");
 
-        // Another worker, while the pause is in force, with lists to ask for as well.
+        // Another worker, while the pause is in force, with lists that are due as well.
         fleet.make_due().await;
         fleet.database.execute("update character set list_expires_at = now() - interval '1 second'").await;
         let tick = fleet.tick(&[]).await;
-        assert_eq!((tick.queued_list, tick.queued_detail_killmails), (4, 0), "bodies are not even queued");
+        assert_eq!((tick.queued_list, tick.queued_detail_killmails), (0, 0), "nothing is even queued");
+        assert_eq!(tick.skipped, [("esi_paused".to_owned(), 4)].into());
         fleet.drain().await;
         let counters = fleet.simulator.counters().await;
         assert_eq!((counters.requests_to("detail"), counters.requests_to("list")), (1, 0), "nobody asks ESI");

@@ -39,6 +39,7 @@ mod mass_refusal;
 mod missing_tokens;
 mod moved;
 mod oracle_itself;
+mod outage;
 mod paging;
 mod providers;
 mod refused_refresh;

@@ -37,6 +37,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>, &'static [usize], bool)> {
         ("KILLFLEET_TOKEN_KEY", vec!["", "AAAA", "short:AAAA", "a:!"], &[0, 2, 3], true),
         ("KILLFLEET_CONTACT", vec!["", "nobody", "a@b)c"], &[0, 2, 3], true),
         ("KILLFLEET_ESI_URL", vec!["esi", "http://esi.evetech.net", "ftp://127.0.0.1"], &[0, 2, 3], false),
+        ("KILLFLEET_DOWNTIME", vec!["11:00", "11:00-11:00", "11-12", "daily"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_URL", vec!["sso", "http://login.eveonline.com"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_TOKEN_URL", vec!["http://login.eveonline.com/token"], &[0, 2, 3], false),
         ("KILLFLEET_SSO_JWKS_URL", vec!["keys"], &[0, 2, 3], false),

@@ -5,9 +5,12 @@
 //! crate and not each other; the processes join them.
 //!
 //! Where to start: [`job`] says what the fleet does, [`plan`] who is to be done, [`token`] the life of a login,
-//! [`failure`] what happens after something went wrong, [`pace`] how fast ESI is asked.
+//! [`failure`] what happens after something went wrong, [`pace`] how fast ESI is asked, and [`gate`]
+//! whether at all.
 
+pub mod downtime;
 pub mod failure;
+pub mod gate;
 pub mod ids;
 pub mod job;
 pub mod list_walk;

@@ -4,7 +4,7 @@
 //! or an error that says what to do next. Nothing here retries, sleeps, stores or reads the wall clock; pacing and
 //! remembering are the worker's.
 //!
-//! Where to start: [`Esi`] has the killmail routes, [`Sso`] signs in, refreshes tokens and tells whose they are. Both go through
+//! Where to start: [`Esi`] has the routes of ESI, [`Sso`] signs in, refreshes tokens and tells whose they are. Both go through
 //! the one [`Http`]. No secret reaches a `Debug`, an error or a log line: texts of the other side are quoted only
 //! after the tokens that were sent have been cut out of them.
 
@@ -22,6 +22,7 @@ pub use routes::budget::Budget;
 pub use routes::error::{Call, EsiError, EsiErrorKind};
 pub use routes::freshness::Freshness;
 pub use routes::list::ListPage;
+pub use routes::server_status::ServerStatus;
 pub use routes::{Answered, COMPATIBILITY_DATE, Esi};
 pub use sso::client_auth::ClientAuth;
 pub use sso::grant::{AccessGrant, Grant, GrantError};

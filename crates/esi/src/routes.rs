@@ -1,4 +1,4 @@
-//! The killmail routes of ESI: two GETs, each answer whole and checked or an error that says what to do.
+//! The routes of ESI: three GETs, each answer whole and checked or an error that says what to do.
 //!
 //! [`error`] classes what is not an answer, [`budget`] and [`freshness`] read what every answer tells beside its body.
 
@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod freshness;
 pub(crate) mod list;
 mod refusal;
+pub(crate) mod server_status;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use budget::Budget;
 use error::{Call, EsiError, EsiErrorKind};
 use freshness::Freshness;
 use list::ListPage;
+use server_status::ServerStatus;
 
 /// The version of ESI that this build was written against; moved by hand after reading ESI's changelog, never by the
 /// clock. The killmail routes have been the same under every date so far.
@@ -106,6 +108,20 @@ impl Esi {
             Err(EsiError::refused(call, &raw, None))
         };
         answered(&raw, value, freshness::BODY)
+    }
+
+    /// `GET /status`: how the game server behind ESI is. It costs nothing of what the other routes may spend.
+    ///
+    /// # Errors
+    /// [`EsiError`], whatever its kind: ESI is not open.
+    pub async fn server_status(&self) -> Result<Answered<ServerStatus>, EsiError> {
+        let raw = self.get(Call::Status, address::below(&self.esi_url, &["status"]), None, None).await?;
+        let value = if raw.is_success() {
+            server_status::read(&raw).map_err(|why| EsiError::unreadable(Call::Status, &raw, None, &why))
+        } else {
+            Err(EsiError::refused(Call::Status, &raw, None))
+        };
+        answered(&raw, value, freshness::STATUS)
     }
 
     async fn get(

@@ -79,6 +79,7 @@ impl Scheduler {
             summary: TickSummary::default(),
             left_behind: BTreeSet::new(),
             sso_pauses: false,
+            esi_pauses: false,
             refreshed: HashSet::new(),
         };
         let ended = tick.rounds().await;
@@ -99,12 +100,16 @@ struct Tick<'a, P> {
     left_behind: BTreeSet<Lane>,
     /// All calls to the token endpoint pause: whoever needs one stays due until that is over.
     sso_pauses: bool,
+    /// All calls to ESI pause: a character whose list would only be put off stays due.
+    esi_pauses: bool,
     /// Streams that are refreshed for their characters' sake.
     refreshed: HashSet<TokenStreamId>,
 }
 
 /// In a summary, of characters that wait for the end of a pause of all refreshes.
 const SSO_PAUSED: &str = "sso_paused";
+/// The same of a pause of all calls to ESI.
+const ESI_PAUSED: &str = "esi_paused";
 
 impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
     async fn rounds(&mut self) -> anyhow::Result<()> {
@@ -114,6 +119,7 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
             self.canary().await?;
         }
         self.sso_pauses = self.is_paused(&pause::SCOPES_OF_REFRESHES).await?;
+        self.esi_pauses = self.is_paused(&[pause::SCOPE_ESI]).await?;
         self.characters().await?;
         if is_for_all {
             self.exercises().await?;
@@ -164,6 +170,7 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         for character in &page.characters {
             self.summary.due += 1;
             match plan::plan(character, mode, page.now, self.token_buffer) {
+                Plan::Queue(_) if self.esi_pauses => *self.summary.skipped.entry(ESI_PAUSED).or_default() += 1,
                 Plan::Queue(job) if self.sso_pauses && job.lane() == Lane::Refresh => {
                     *self.summary.skipped.entry(SSO_PAUSED).or_default() += 1;
                 }

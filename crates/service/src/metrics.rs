@@ -20,6 +20,9 @@ pub const JOBS_RUNNING: &str = "killfleet_jobs_running";
 pub const ESI_REQUESTS: &str = "killfleet_esi_requests_total";
 /// Gauge: what is left of a rate limit, as the newest answer says. Label `group` (`X-Ratelimit-Group`).
 pub const ESI_TOKENS_REMAINING: &str = "killfleet_esi_tokens_remaining";
+/// Counter: times that all calls to ESI began to wait for its status: counted once for the fleet. Label `reason`
+/// (`outage`, an alarm, or `downtime`).
+pub const ESI_PAUSES: &str = "killfleet_esi_pauses_total";
 /// Counter: attempts to refresh a token. Label `result`.
 pub const TOKEN_REFRESHES: &str = "killfleet_token_refreshes_total";
 /// Counter: times that all refreshes began to pause: an alarm, counted once for the fleet. Label `reason`
@@ -31,7 +34,7 @@ pub const TOKENS_ASKED_FOR: &str = "killfleet_tokens_asked_for_total";
 pub const KILLMAILS_STORED: &str = "killfleet_killmails_stored_total";
 /// Counter: jobs that a tick of the scheduler has queued. Label `lane` (`Lane::name`).
 pub const TICK_QUEUED: &str = "killfleet_tick_queued_total";
-/// Counter: due characters that a tick could not queue. Label `reason` (`NoToken::name`).
+/// Counter: due characters that a tick could not queue. Label `reason` (`NoToken::name`, `sso_paused` or `esi_paused`).
 pub const TICK_SKIPPED: &str = "killfleet_tick_skipped_total";
 
 /// Upper bounds in seconds: from a detail job that finds everything stored, to a list of many pages behind a full bucket.
@@ -61,6 +64,7 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     describe_gauge!(JOBS_RUNNING, "Jobs in hand now.");
     describe_counter!(ESI_REQUESTS, "Requests to ESI.");
     describe_gauge!(ESI_TOKENS_REMAINING, "What is left of a rate limit of ESI, as the newest answer says.");
+    describe_counter!(ESI_PAUSES, "Times that all calls to ESI began to wait for its status.");
     describe_counter!(TOKEN_REFRESHES, "Attempts to refresh a token.");
     describe_counter!(REFRESH_PAUSES, "Times that all refreshes began to pause.");
     describe_counter!(TOKENS_ASKED_FOR, "Access tokens asked for by sibling services.");

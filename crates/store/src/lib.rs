@@ -22,6 +22,7 @@ pub mod detail_job;
 pub mod due;
 pub mod error;
 pub mod esi_bucket;
+pub mod esi_gate;
 pub mod exercise;
 pub mod explain;
 pub mod killreport;

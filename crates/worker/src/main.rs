@@ -73,16 +73,16 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     // A job holds a connection only while it talks to the database; two more are for readiness and for slow moments.
     let connections = u32::from(arguments.concurrency) * u32::try_from(lanes.len())? + 2;
     let database_url = arguments.refresh.database.resolve_for_the_fleet()?;
-    let Joined { refresher, http, esi, token_buffer } =
+    let Joined { refresher, http, esi: esi_settings, token_buffer } =
         arguments.refresh.join(&database_url, NAME, connections).await?;
-    let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
+    let esi = Esi::build(http, esi_settings.esi_url).map_err(|error| classed(error.failure()))?;
     let store = refresher.store().clone();
     let worker = Arc::new(Worker {
         refresher: refresher.clone(),
         esi,
         token_buffer,
         tiers,
-        pauses: Pauses::default(),
+        pauses: Pauses::with(esi_settings.downtime),
         pace: Pace::default(),
         speaks_for_fleet: true,
     });
@@ -108,9 +108,14 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
         grace: arguments.grace,
     };
     let stopped = stop.token();
+    let watching = Arc::clone(&worker);
     let handler = move |delivered| worker::handle(Arc::clone(&worker), delivered, stopped.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "killfleet-worker starts");
-    let ended = consume(settings, Arc::clone(&publisher), handler, status, stop.token()).await;
+    let _ = stop.token().run_until_cancelled(watching.look_at_esi()).await;
+    let ended = tokio::select! {
+        ended = consume(settings, Arc::clone(&publisher), handler, status, stop.token()) => ended,
+        never = watching.watch_esi() => match never {},
+    };
     publisher.close().await;
     // However it ended: siblings may have asked for a refresh too.
     refresher.finish().await;

@@ -1,30 +1,73 @@
-//! The fleet's pauses as this worker sees them: read at most once a second, kept before every call.
+//! The fleet's pauses as this worker sees them: read at most once a second, kept before every call. The daily downtime
+//! is kept to the second, whoever has told the others of it.
 
+use std::sync::{Mutex as PlainMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::downtime::Downtime;
+use domain::gate::FailuresInARow;
 use domain::{Failure, FailureClass};
-use esi::{Budget, EsiError, EsiErrorKind};
+use esi::{Budget, Call, EsiError, EsiErrorKind};
 use store::pause::{self, Pause};
 use store::{Store, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tracing::{error, warn};
 
 /// How old our picture may be: a pause set by one worker is kept by all within two seconds.
 const READ_EVERY: Duration = Duration::from_secs(1);
 const LONGEST_SSO_WAIT: Duration = Duration::from_secs(60);
+/// A pause of all calls to ESI may end at any moment, with its status: who was put off by it shall be due soon after.
+const LONGEST_ESI_WAIT: Duration = Duration::from_secs(30);
+
 /// Of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pauses {
+    pub(crate) downtime: Option<Downtime>,
     seen: Mutex<Option<Seen>>,
+    since: Instant,
+    failures: PlainMutex<FailuresInARow<Call>>,
+    suspicion: Notify,
 }
 
 #[derive(Debug)]
 struct Seen {
     read_at: Instant,
+    /// On the database's clock.
+    now: DateTime<Utc>,
     in_force: Vec<Pause>,
 }
 
+impl Seen {
+    /// How long a call that has to keep these scopes waits, and why.
+    fn longest(&self, scopes: &[&str]) -> Option<(Duration, String)> {
+        let in_force = self.in_force.iter().filter(|pause| scopes.contains(&pause.scope.as_str()));
+        let waits = in_force.map(|pause| {
+            let remaining =
+                if pause.scope == pause::SCOPE_ESI { pause.remaining.min(LONGEST_ESI_WAIT) } else { pause.remaining };
+            (remaining, format!("the fleet pauses {}: {}", pause.scope, pause.reason))
+        });
+        waits.max_by_key(|(remaining, _)| *remaining)
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.now + TimeDelta::from_std(self.read_at.elapsed()).unwrap_or_default()
+    }
+}
+
 impl Pauses {
+    /// Those of a process that calls ESI; without a downtime none is kept.
+    #[must_use]
+    pub fn with(downtime: Option<Downtime>) -> Self {
+        Self {
+            downtime,
+            seen: Mutex::default(),
+            since: Instant::now(),
+            failures: PlainMutex::default(),
+            suspicion: Notify::new(),
+        }
+    }
+
     /// The wait for a call that this bucket pays for, if a pause is in force.
     pub(crate) async fn wait_for_esi(&self, store: &Store, bucket: &str) -> Result<Option<Failure>, StoreError> {
         self.wait_for(store, &[pause::SCOPE_ESI, bucket]).await
@@ -50,19 +93,18 @@ impl Pauses {
         let seen = match seen.take().filter(|seen| seen.read_at.elapsed() < READ_EVERY) {
             Some(fresh) => seen.insert(fresh),
             None => {
-                let in_force = store.pauses().await?;
-                seen.insert(Seen { read_at: Instant::now(), in_force })
+                let now = store.now().await?;
+                let read_at = Instant::now();
+                seen.insert(Seen { read_at, now, in_force: store.pauses().await? })
             }
         };
-        Ok(seen
-            .in_force
-            .iter()
-            .filter(|pause| scopes.contains(&pause.scope.as_str()))
-            .max_by_key(|pause| pause.remaining)
-            .map(|pause| {
-                let reason = format!("the fleet pauses {}: {}", pause.scope, pause.reason);
-                Failure::is(FailureClass::Wait(pause.remaining), reason)
-            }))
+        let downtime = self.downtime.filter(|_| scopes.contains(&pause::SCOPE_ESI));
+        let kept = downtime.and_then(|downtime| {
+            let remaining = downtime.remaining(seen.now())?;
+            Some((remaining.min(LONGEST_ESI_WAIT), format!("EVE's daily downtime, {downtime}")))
+        });
+        let longest = seen.longest(scopes).into_iter().chain(kept).max_by_key(|(remaining, _)| *remaining);
+        Ok(longest.map(|(remaining, reason)| Failure::is(FailureClass::Wait(remaining), reason)))
     }
 
     /// An answer that concerns others too becomes a pause: 420 stops everything, 429 the bucket that the call was to be
@@ -77,8 +119,41 @@ impl Pauses {
                 warn!(bucket, seconds = retry_after.as_secs(), "a budget is overdrawn: its bucket pauses");
                 self.pause(store, bucket, "budget overdrawn (429)", *retry_after).await
             }
+            EsiErrorKind::Unreachable(_) | EsiErrorKind::Unavailable { status: 500.. } => {
+                let is_suspicious = self.failures().failed(error.call(), self.since.elapsed());
+                if is_suspicious {
+                    self.suspect(store, error).await?;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// So many calls in a row have failed that it may be all of ESI: nobody calls until its status was asked.
+    async fn suspect(&self, store: &Store, error: &EsiError) -> Result<(), StoreError> {
+        self.succeeded();
+        let reason = format!("many calls in a row have failed, the last one: {}", error.kind());
+        if store.suspect_esi(&reason).await? {
+            warn!(reason, "ESI may be out of order: its status is asked");
+            self.look_again().await;
+            self.suspicion.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A call has brought what it was to bring: the failures before it were of single things.
+    pub(crate) fn succeeded(&self) {
+        self.failures().answered();
+    }
+
+    fn failures(&self) -> MutexGuard<'_, FailuresInARow<Call>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Comes back when this process has begun to suspect ESI.
+    pub(crate) async fn suspicion(&self) {
+        self.suspicion.notified().await;
     }
 
     /// Stops a bucket before it is empty: when less than `reserve` tokens are left, nobody touches it for `span`.

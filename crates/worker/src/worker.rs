@@ -65,5 +65,8 @@ impl Worker {
     pub(crate) fn count_answer(&self, route: &'static str, error: Option<&EsiError>) {
         let result = error.map_or("ok", |error| error.kind().name());
         metrics::counter!(names::ESI_REQUESTS, "route" => route, "result" => result).increment(1);
+        if error.is_none() {
+            self.pauses.succeeded();
+        }
     }
 }

@@ -57,6 +57,8 @@ impl<'test> Fleet<'test> {
             ("KILLFLEET_ESI_URL", &simulator.url),
             ("KILLFLEET_SSO_URL", &simulator.url),
             ("KILLFLEET_LOG", "debug"),
+            // The tests are run at any time of the day.
+            ("KILLFLEET_DOWNTIME", "off"),
             // Nobody can create it: no test shall find or leave a database among the data of whoever runs it.
             ("XDG_DATA_HOME", "/dev/null/no-folder"),
         ];

@@ -18,6 +18,7 @@ use crate::http::redact::Redactor;
 pub enum Call {
     List { character_id: CharacterId, page: u32 },
     Body { killmail_id: KillmailId },
+    Status,
 }
 
 impl fmt::Display for Call {
@@ -27,6 +28,7 @@ impl fmt::Display for Call {
                 write!(formatter, "killmail list of character {character_id}, page {page}")
             }
             Self::Body { killmail_id } => write!(formatter, "killmail {killmail_id}"),
+            Self::Status => formatter.write_str("status of the game server"),
         }
     }
 }
@@ -118,6 +120,12 @@ impl EsiError {
     pub(super) fn logged(self) -> Self {
         warn!(kind = self.kind.name(), request_id = self.request_id(), "{self}");
         self
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        self.call
     }
 
     /// For callers that act on it.

@@ -37,6 +37,9 @@ pub(super) const LIST: Rule = Rule { default: Duration::from_secs(300), longest:
 pub(super) const BODY: Rule =
     Rule { default: Duration::from_secs(2_592_000), longest: Duration::from_secs(366 * 24 * 60 * 60) };
 
+/// Nothing waits for long for news of an outage.
+pub(super) const STATUS: Rule = Rule { default: Duration::from_secs(30), longest: Duration::from_secs(120) };
+
 /// Headers count in whole seconds: what ends in 299.9 s is told as 299, and asking then would be too soon.
 const ROUNDED_OFF: Duration = Duration::from_secs(1);
 

@@ -14,6 +14,7 @@ mod list;
 mod refresh;
 mod refusals;
 mod server;
+mod server_status;
 mod sign_in;
 mod tokens;
 mod transport;

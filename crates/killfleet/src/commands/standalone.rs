@@ -59,14 +59,14 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let connections = u32::from(arguments.concurrency) * 3 + 2;
     let store = open(&DatabaseAddress::Sqlite(file.clone()).url(), connections).await?;
     let filter = arguments.due.filter(&store).await?;
-    let Joined { refresher, http, esi, token_buffer } = settings.join(store.clone());
-    let esi = Esi::build(http, esi.esi_url).map_err(|error| classed(error.failure()))?;
+    let Joined { refresher, http, esi: esi_settings, token_buffer } = settings.join(store.clone());
+    let esi = Esi::build(http, esi_settings.esi_url).map_err(|error| classed(error.failure()))?;
     let worker = Arc::new(Worker {
         refresher,
         esi,
         token_buffer,
         tiers,
-        pauses: Pauses::default(),
+        pauses: Pauses::with(esi_settings.downtime),
         pace: Pace::default(),
         speaks_for_fleet: true,
     });

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit
         esi,
         token_buffer,
         tiers: Tiers::default(),
-        pauses: Pauses::default(),
+        pauses: Pauses::with(None),
         pace: Pace::default(),
         speaks_for_fleet: false,
     };

@@ -90,7 +90,7 @@ impl DemoFleet {
             esi: self.esi.clone(),
             token_buffer: TOKEN_BUFFER,
             tiers: Tiers::default(),
-            pauses: Pauses::default(),
+            pauses: Pauses::with(None),
             pace: Pace::default(),
             speaks_for_fleet: true,
         };

@@ -113,7 +113,11 @@ impl Engine {
             async move { take_back(&store, jobs).await }.boxed()
         });
         let work = Work { lanes: Arc::clone(&lanes), handler, take_back, cut: CancellationToken::new() };
-        let ended = run(&settings, Arc::new(work), tick, on_tick, &stop).await;
+        let _ = stop.run_until_cancelled(worker.look_at_esi()).await;
+        let ended = tokio::select! {
+            ended = run(&settings, Arc::new(work), tick, on_tick, &stop) => ended,
+            never = worker.watch_esi() => match never {},
+        };
         worker.refresher.finish().await;
         ended
     }

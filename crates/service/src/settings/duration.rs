@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 #[error("give whole numbers with a unit, such as 90s, 5m, 1h30m or 500ms")]
 pub struct DurationError;
 
-/// Reads `90s`, `5m`, `1h30m`, `500ms`. A bare number is refused, for nobody can know its unit.
+/// Reads `90s`, `5m`, `1h30m`, `500ms`, `7d`. A bare number is refused, for nobody can know its unit.
 ///
 /// # Errors
 /// [`DurationError`] for anything else, and for a length that does not fit.
@@ -52,6 +52,7 @@ mod tests {
             ("1h30m", 5_400_000),
             ("1h0m5s250ms", 3_605_250),
             ("24h", 86_400_000),
+            ("1d12h", 129_600_000),
             ("007s", 7_000),
         ];
         for (text, milliseconds) in cases {
@@ -73,7 +74,8 @@ mod tests {
             "1.5h",
             "5M",
             "5min",
-            "5d",
+            "5w",
+            "1h1d",
             "30m1h",
             "1m1m",
             "5m5",

@@ -20,6 +20,7 @@ pub const CLIENT_SECRET: &str = "KILLFLEET_CLIENT_SECRET";
 pub const CLIENT_SECRET_FILE: &str = "KILLFLEET_CLIENT_SECRET_FILE";
 
 pub const ESI_URL: &str = "KILLFLEET_ESI_URL";
+pub const DOWNTIME: &str = "KILLFLEET_DOWNTIME";
 pub const CONTACT: &str = "KILLFLEET_CONTACT";
 
 pub const TOKEN_KEY: &str = "KILLFLEET_TOKEN_KEY";

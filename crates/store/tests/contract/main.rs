@@ -17,6 +17,7 @@ mod due_character_claim;
 mod due_characters;
 mod due_killmails;
 mod esi_bucket;
+mod esi_gate;
 mod exercise;
 mod explained;
 mod finished_claim;
