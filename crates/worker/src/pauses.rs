@@ -17,8 +17,9 @@ use tracing::{error, warn};
 /// How old our picture may be: a pause set by one worker is kept by all within two seconds.
 const READ_EVERY: Duration = Duration::from_secs(1);
 const LONGEST_SSO_WAIT: Duration = Duration::from_secs(60);
-/// A pause of all calls to ESI may end at any moment, with its status: who was put off by it shall be due soon after.
-const LONGEST_ESI_WAIT: Duration = Duration::from_secs(30);
+/// A pause of all calls to ESI may end at any moment, with its status: who was put off by it, or by a picture of it that
+/// is a second old, shall be due soon after. While it lasts no tick queues them.
+const LONGEST_ESI_WAIT: Duration = Duration::from_secs(10);
 
 /// Of one process.
 #[derive(Debug)]
