@@ -9,6 +9,13 @@ async fn all_is_stored(fleet: &Fleet<'_>) {
     eventually("all killmails are stored", async || fleet.database.count("killmail").await == stored).await;
 }
 
+/// On everybody's list: a killmail may have been stored by way of another one's.
+async fn all_is_listed(fleet: &Fleet<'_>) {
+    let lists = fleet.simulator.truth().await.lists;
+    let listed = lists.iter().map(|list| list.killmail_ids.len() as i64).sum::<i64>();
+    eventually("all lists are read", async || fleet.database.count("character_killmail").await == listed).await;
+}
+
 async fn stops(running: Running) -> Vec<String> {
     running.signal("TERM");
     running.ended().await.well().stdout
@@ -25,6 +32,7 @@ fn new_killmails_come_as_soon_as_expires_allows_it() {
             fleet.simulator.fight(&[pair[0].character_id, pair[1].character_id], 3).await;
             all_is_stored(fleet).await;
         }
+        all_is_listed(fleet).await;
         stops(running).await;
         fleet.is_true().await;
     });
