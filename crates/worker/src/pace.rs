@@ -11,8 +11,7 @@ use store::{Store, StoreError, lease};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// A backlog that has begun with a burst waits for a fifth of a window once. Whoever would have to wait for longer lets
-/// go of its killmails: their leases would run out.
+/// Whoever would have to wait for longer until tokens come back lets go of its killmails: their leases would run out.
 const WAIT_MAX: Duration = Duration::from_secs(lease::DETAIL.as_secs() - 90);
 
 #[derive(Debug, Default)]
