@@ -65,6 +65,11 @@ positive_id!(
     "a character id"
 );
 positive_id!(
+    /// A corporation.
+    CorporationId,
+    "a corporation id"
+);
+positive_id!(
     /// A killmail, as numbered by CCP.
     KillmailId,
     "a killmail id"
@@ -74,6 +79,16 @@ positive_id!(
     TokenStreamId,
     "a token stream id"
 );
+
+/// The ids of the game's own corporations (EVE's id ranges). Nobody is their director, and ESI refuses their lists.
+const NPC_CORPORATIONS: std::ops::RangeInclusive<i64> = 1_000_000..=1_999_999;
+
+impl CorporationId {
+    #[must_use]
+    pub fn is_npc(self) -> bool {
+        NPC_CORPORATIONS.contains(&self.0)
+    }
+}
 
 /// The 40 hexadecimal digits that ESI wants beside a killmail id before it shows the body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +146,15 @@ mod tests {
         for value in [0, -1, i64::MIN] {
             assert_eq!(KillmailId::parse(value), Err(InvalidId::NotPositive { kind: "a killmail id", value }));
         }
+    }
+
+    #[test]
+    fn the_games_own_corporations_are_told_by_their_ids() {
+        let is_npc = |id| CorporationId::parse(id).unwrap().is_npc();
+        assert_eq!(
+            [999_999, 1_000_000, 1_999_999, 2_000_000, 98_000_001].map(is_npc),
+            [false, true, true, false, false]
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod gate;
 pub mod ids;
 pub mod job;
+mod list_owner;
 pub mod list_walk;
 pub mod pace;
 pub mod plan;
@@ -20,5 +21,6 @@ pub mod tier;
 pub mod token;
 
 pub use failure::{Counted, Failure, FailureClass, Outcome, Tries, Verdict};
-pub use ids::{CharacterId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
+pub use ids::{CharacterId, CorporationId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
 pub use job::{Delivered, Job, JobMessage, Lane, SyncList, SyncMode};
+pub use list_owner::{Affiliation, ListOwner};

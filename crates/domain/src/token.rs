@@ -30,6 +30,9 @@ pub const DEFAULT_BUFFER: Duration = Duration::from_secs(300);
 /// What a login must have been granted for its killmail list to be read (ESI's specification).
 pub const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
 
+/// The same for the killmail list of a corporation; its character must be a director of it as well.
+pub const CORPORATION_LIST_SCOPE: &str = "esi-killmails.read_corporation_killmails.v1";
+
 /// A scope that ESI has refused although it was granted is tried again after this.
 pub const SCOPE_PROBED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -12,7 +12,7 @@ pub(crate) mod server_status;
 
 use std::time::Duration;
 
-use domain::{CharacterId, KillmailRef};
+use domain::{KillmailRef, ListOwner};
 use reqwest::header::{HeaderValue, IF_NONE_MATCH};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -58,21 +58,26 @@ impl Esi {
         Ok(Self { http, esi_url: address::configured("the ESI address", esi_url)? })
     }
 
-    /// `GET /characters/{character_id}/killmails/recent`. Pages begin with 1 (0 is taken for it). `etag` is the one
-    /// that came with this page of this character last time: with it, [`ListPage::NotModified`] is a likely answer.
+    /// `GET /characters/{character_id}/killmails/recent`, or the same of a corporation. Pages begin with 1 (0 is taken
+    /// for it). `etag` is the one that came with this page of this list last time: with it, [`ListPage::NotModified`] is
+    /// a likely answer.
     ///
     /// # Errors
     /// [`EsiError`]; see [`EsiErrorKind`] for what each kind asks of the caller.
     pub async fn killmail_list(
         &self,
-        character_id: CharacterId,
+        owner: ListOwner,
         page: u32,
         access_token: &SecretString,
         etag: Option<&str>,
     ) -> Result<Answered<ListPage>, EsiError> {
         let page = page.max(1);
-        let call = Call::List { character_id, page };
-        let mut url = address::below(&self.esi_url, &["characters", &character_id.to_string(), "killmails", "recent"]);
+        let call = Call::List { owner, page };
+        let owners = match owner {
+            ListOwner::Character(_) => "characters",
+            ListOwner::Corporation(_) => "corporations",
+        };
+        let mut url = address::below(&self.esi_url, &[owners, &owner.id().to_string(), "killmails", "recent"]);
         url.query_pairs_mut().append_pair("page", &page.to_string());
         // A stored validator that cannot stand in a header is left out: the page then costs a token more.
         let etag = etag.and_then(|etag| HeaderValue::from_str(etag).ok());

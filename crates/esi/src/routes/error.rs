@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::{CharacterId, Failure, FailureClass, KillmailId};
+use domain::{Failure, FailureClass, KillmailId, ListOwner};
 use secrecy::SecretString;
 use thiserror::Error;
 use tracing::warn;
@@ -16,7 +16,7 @@ use crate::http::redact::Redactor;
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    List { character_id: CharacterId, page: u32 },
+    List { owner: ListOwner, page: u32 },
     Body { killmail_id: KillmailId },
     Status,
 }
@@ -24,9 +24,7 @@ pub enum Call {
 impl fmt::Display for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::List { character_id, page } => {
-                write!(formatter, "killmail list of character {character_id}, page {page}")
-            }
+            Self::List { owner, page } => write!(formatter, "killmail list of {owner}, page {page}"),
             Self::Body { killmail_id } => write!(formatter, "killmail {killmail_id}"),
             Self::Status => formatter.write_str("status of the game server"),
         }
@@ -42,7 +40,13 @@ pub enum EsiErrorKind {
     /// The token does not hold the scope; another refresh will not add it.
     #[error("the login does not hold the scope that is needed")]
     ScopeMissing,
-    /// A 403 that ESI means: a role, a membership, a ban.
+    /// The list of a corporation wants a director's token, and this character is none.
+    #[error("the character has not the role that is needed")]
+    RoleMissing,
+    /// The character of the token is not in that corporation, or not any more.
+    #[error("the character is not in the corporation")]
+    NotInCorporation,
+    /// Another 403 that ESI means, such as a ban.
     #[error("ESI forbids it")]
     Forbidden,
     /// The list has become shorter than it said: its end.
@@ -157,7 +161,13 @@ impl EsiError {
                 FailureClass::Wait(*retry_after)
             }
             // Only a login or a change in the game mends it: probed once a day, so that no storm of 403s arises.
-            (EsiErrorKind::ScopeMissing | EsiErrorKind::Forbidden, _) => FailureClass::Wait(DAY),
+            (
+                EsiErrorKind::ScopeMissing
+                | EsiErrorKind::RoleMissing
+                | EsiErrorKind::NotInCorporation
+                | EsiErrorKind::Forbidden,
+                _,
+            ) => FailureClass::Wait(DAY),
             // A list is never given up; each of these tries costs 5 of its 30 tokens.
             (EsiErrorKind::Refused { .. }, Call::List { .. }) => FailureClass::Wait(HOUR),
             (EsiErrorKind::Refused { .. } | EsiErrorKind::InvalidReference, _) => FailureClass::Refused,
@@ -191,6 +201,8 @@ impl EsiErrorKind {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::ScopeMissing => "scope_missing",
+            Self::RoleMissing => "role_missing",
+            Self::NotInCorporation => "not_in_corporation",
             Self::Forbidden => "forbidden",
             Self::PageDoesNotExist => "page_does_not_exist",
             Self::InvalidReference => "invalid_reference",

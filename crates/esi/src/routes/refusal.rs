@@ -52,6 +52,12 @@ fn forbidden(body: &ErrorBody) -> EsiErrorKind {
     if body.says("Token is not valid for any required scope") {
         return EsiErrorKind::ScopeMissing;
     }
+    if body.says("does not have required role") {
+        return EsiErrorKind::RoleMissing;
+    }
+    if body.says("is not in the corporation") {
+        return EsiErrorKind::NotInCorporation;
+    }
     // The second is trouble between the clocks of SSO and ESI; a new token is the remedy for all of them.
     let token_is_old = body.error.as_deref() == Some("expired")
         || says_any(&["token expiry is too far in the future", "Invalid token", "token is expired"]);
@@ -67,7 +73,7 @@ fn forbidden(body: &ErrorBody) -> EsiErrorKind {
 
 #[cfg(test)]
 mod tests {
-    use domain::{CharacterId, KillmailId};
+    use domain::{CharacterId, KillmailId, ListOwner};
 
     use super::EsiErrorKind::*;
     use super::*;
@@ -79,7 +85,7 @@ mod tests {
 
     #[test]
     fn table_of_refusals() {
-        let list = |page| Call::List { character_id: CharacterId::parse(5).unwrap(), page };
+        let list = |page| Call::List { owner: ListOwner::Character(CharacterId::parse(5).unwrap()), page };
         let mail = Call::Body { killmail_id: KillmailId::parse(7).unwrap() };
         let no_page = "Undefined 404 response. Original message: Requested page does not exist!";
         let cases = [
@@ -87,8 +93,8 @@ mod tests {
             (mail, 400, "", None, Refused { status: 400 }),
             (list(1), 401, "Unauthorized - Invalid token", None, Unauthorized),
             (list(1), 403, "Token is not valid for any required scope", None, ScopeMissing),
-            (list(1), 403, "Character does not have required role(s)", None, Forbidden),
-            (list(1), 403, "Character is not in the corporation", None, Forbidden),
+            (list(1), 403, "Character does not have required role(s)", None, RoleMissing),
+            (list(1), 403, "Character is not in the corporation", None, NotInCorporation),
             (list(1), 403, "", None, Forbidden),
             (list(1), 403, "token expiry is too far in the future", Some(200), Unauthorized),
             (list(1), 403, "expired", Some(400), Unauthorized),

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use domain::token::LIST_SCOPE;
-use domain::{CharacterId, KillmailHash, KillmailId, KillmailRef};
+use domain::{CharacterId, KillmailHash, KillmailId, KillmailRef, ListOwner};
 use esi::{Esi, Freshness, ListPage};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ const TIME: &str = "2016-10-22T17:13:36Z";
 
 async fn list(esi: &Esi, page: u32, etag: Option<&str>) -> Result<(ListPage, Freshness), String> {
     let (character_id, access_token) = (CharacterId::parse(LARGE).unwrap(), SecretString::from("token"));
-    let answered = esi.killmail_list(character_id, page, &access_token, etag).await;
+    let answered = esi.killmail_list(ListOwner::Character(character_id), page, &access_token, etag).await;
     answered.map(|answered| (answered.value, answered.cache)).map_err(|error| error.to_string())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{CharacterId, FailureClass};
+use domain::{CharacterId, FailureClass, ListOwner};
 use esi::{Answered, EsiError, EsiErrorKind, ListPage};
 use secrecy::SecretString;
 
@@ -12,7 +12,10 @@ const HASH: &str = "9802da62e92a1d86fabdd48963e714819106fa8b";
 
 async fn ask(server: &Server, page: u32, etag: Option<&str>) -> Result<Answered<ListPage>, EsiError> {
     let character_id = CharacterId::parse(90_000_001).unwrap();
-    server.esi().killmail_list(character_id, page, &SecretString::from("access.token"), etag).await
+    server
+        .esi()
+        .killmail_list(ListOwner::Character(character_id), page, &SecretString::from("access.token"), etag)
+        .await
 }
 
 fn one_row() -> String {
@@ -145,7 +148,7 @@ async fn an_error_tells_what_it_cost_and_its_request_id() {
             ("x-ratelimit-remaining", "25"),
             ("x-ratelimit-used", "5"),
         ];
-        reply(403, &headers, r#"{"error":"Character is not in the corporation"}"#)
+        reply(403, &headers, r#"{"error":"Forbidden for you"}"#)
     })
     .await;
     let error = ask(&server, 1, None).await.unwrap_err();
@@ -153,7 +156,7 @@ async fn an_error_tells_what_it_cost_and_its_request_id() {
     assert_eq!(error.request_id(), Some("6f0e1b1e"));
     assert_eq!(
         error.failure().reason,
-        "killmail list of character 90000001, page 1: ESI forbids it (it said: Character is not in the corporation)"
+        "killmail list of character 90000001, page 1: ESI forbids it (it said: Forbidden for you)"
     );
 }
 
@@ -177,7 +180,7 @@ async fn what_cannot_be_a_token_is_not_sent() {
     let server = Server::start(|_| json(200, "[]")).await;
     let token = SecretString::from("line\nbreak");
     let character_id = CharacterId::parse(1).unwrap();
-    let error = server.esi().killmail_list(character_id, 1, &token, None).await.unwrap_err();
+    let error = server.esi().killmail_list(ListOwner::Character(character_id), 1, &token, None).await.unwrap_err();
     assert_eq!(*error.kind(), EsiErrorKind::Unauthorized);
     assert_eq!(server.received().len(), 0);
 }

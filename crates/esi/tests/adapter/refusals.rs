@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{CharacterId, FailureClass, KillmailHash, KillmailId, KillmailRef};
+use domain::{CharacterId, FailureClass, KillmailHash, KillmailId, KillmailRef, ListOwner};
 use esi::{EsiError, EsiErrorKind};
 use secrecy::SecretString;
 
@@ -33,7 +33,9 @@ async fn refused(route: Route, status: u16, headers: Headers, body: &'static str
     let error = match route {
         List { page } => {
             let character_id = CharacterId::parse(90_000_001).unwrap();
-            esi.killmail_list(character_id, page, &SecretString::from("access.token"), None).await.unwrap_err()
+            esi.killmail_list(ListOwner::Character(character_id), page, &SecretString::from("access.token"), None)
+                .await
+                .unwrap_err()
         }
         Body => {
             let killmail_hash = KillmailHash::parse("ab".repeat(20)).unwrap();
@@ -51,7 +53,9 @@ fn wait(seconds: u64) -> FailureClass {
 
 #[tokio::test]
 async fn table_of_refusals_on_record() {
-    use EsiErrorKind::{Forbidden, InvalidReference, PageDoesNotExist, ScopeMissing, SsoTrouble, Unauthorized};
+    use EsiErrorKind::{
+        InvalidReference, NotInCorporation, PageDoesNotExist, RoleMissing, ScopeMissing, SsoTrouble, Unauthorized,
+    };
     use FailureClass::{Refused, Transient};
     let odd = |status| EsiErrorKind::Refused { status };
     let unavailable = |status| EsiErrorKind::Unavailable { status };
@@ -64,8 +68,8 @@ async fn table_of_refusals_on_record() {
         (FIRST, 401, r#"{"error":"Unauthorized - Invalid token"}"#, Unauthorized, Transient),
         (FIRST, 401, r#"{"error":"Unauthorized - No token provided"}"#, Unauthorized, Transient),
         (FIRST, 403, r#"{"error":"Token is not valid for any required scope"}"#, ScopeMissing, day),
-        (FIRST, 403, r#"{"error":"Character does not have required role(s)"}"#, Forbidden, day),
-        (FIRST, 403, r#"{"error":"Character is not in the corporation"}"#, Forbidden, day),
+        (FIRST, 403, r#"{"error":"Character does not have required role(s)"}"#, RoleMissing, day),
+        (FIRST, 403, r#"{"error":"Character is not in the corporation"}"#, NotInCorporation, day),
         (FIRST, 403, r#"{"error":"token expiry is too far in the future","sso_status":200}"#, Unauthorized, Transient),
         (FIRST, 403, r#"{"error":"expired","sso_status":400}"#, Unauthorized, Transient),
         (FIRST, 403, r#"{"error":"SSO responded with a 400: Invalid token"}"#, Unauthorized, Transient),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
-use domain::{CharacterId, FailureClass};
+use domain::{CharacterId, FailureClass, ListOwner};
 use esi::{BuildError, Esi, EsiErrorKind, Http, ListPage, TimeLimits};
 use futures_util::stream::{self, StreamExt};
 use secrecy::SecretString;
@@ -16,7 +16,8 @@ use crate::server::{CONTACT, Reply, Server, dead_address, http, json, raw_answer
 /// The error of asking for a list; panics if there is none.
 async fn trouble(esi: &Esi) -> EsiErrorKind {
     let character_id = CharacterId::parse(1).unwrap();
-    let error = esi.killmail_list(character_id, 1, &SecretString::from("token"), None).await.unwrap_err();
+    let error =
+        esi.killmail_list(ListOwner::Character(character_id), 1, &SecretString::from("token"), None).await.unwrap_err();
     assert_eq!(error.failure().class, FailureClass::Transient, "{error}");
     error.kind().clone()
 }
@@ -69,7 +70,8 @@ async fn a_body_that_breaks_off_is_unreadable() {
     let (url, _running) = raw_answer("HTTP/1.1 503 Oh\r\ncontent-length: 100\r\n\r\nhalf of tok").await;
     let character_id = CharacterId::parse(1).unwrap();
     let esi = Esi::build(http(), url).unwrap();
-    let error = esi.killmail_list(character_id, 1, &SecretString::from("token"), None).await.unwrap_err();
+    let error =
+        esi.killmail_list(ListOwner::Character(character_id), 1, &SecretString::from("token"), None).await.unwrap_err();
     assert_eq!(*error.kind(), EsiErrorKind::Unavailable { status: 503 });
     assert!(!error.to_string().contains("tok"), "{error}");
     // Nothing at all comes back.
@@ -115,7 +117,8 @@ async fn a_body_up_to_the_bound_is_read() {
         let body = format!("[]{}", " ".repeat(bytes - 2));
         let server = Server::start(move |_| json(200, body.clone())).await;
         let character_id = CharacterId::parse(1).unwrap();
-        let result = server.esi().killmail_list(character_id, 1, &SecretString::from("token"), None).await;
+        let result =
+            server.esi().killmail_list(ListOwner::Character(character_id), 1, &SecretString::from("token"), None).await;
         assert_eq!(result.is_ok(), fits, "{bytes} bytes");
         if let Ok(answered) = result {
             assert_eq!(answered.value, ListPage::Page { references: Vec::new(), pages: None, etag: None });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::list_walk;
 use domain::token::LIST_SCOPE;
-use domain::{KillmailId, SyncMode};
+use domain::{KillmailId, ListOwner, SyncMode};
 use esi::{Answered, EsiErrorKind, ListPage};
 use store::StoreError;
 use store::list_job::ListClaim;
@@ -147,7 +147,8 @@ async fn ask(
     let bucket = scope_of_list(claim.character_id);
     let mut was_unauthorized = false;
     loop {
-        let answer = worker.esi.killmail_list(claim.character_id, page, &token.secret, etag).await;
+        let answer =
+            worker.esi.killmail_list(ListOwner::Character(claim.character_id), page, &token.secret, etag).await;
         worker.count_answer("list", answer.as_ref().err());
         let error = match answer {
             Ok(answer) => return Ok(Asked::Answer(answer)),
