@@ -9,6 +9,7 @@
 //! whether at all.
 
 pub mod downtime;
+mod error_limit;
 pub mod failure;
 pub mod gate;
 pub mod ids;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod tier;
 pub mod token;
 
+pub use error_limit::ErrorLimit;
 pub use failure::{Counted, Failure, FailureClass, Outcome, Tries, Verdict};
 pub use ids::{CharacterId, CorporationId, KillmailHash, KillmailId, KillmailRef, TokenStreamId};
 pub use job::{Delivered, Job, JobMessage, Lane, SyncList, SyncMode};

@@ -17,6 +17,7 @@ mod sso;
 pub use address::{BuildError, UnsafeAddress};
 pub use crypto::install_crypto;
 pub use http::{Http, TimeLimits};
+pub use routes::affiliations::AFFILIATIONS_MAX;
 pub use routes::body::{KillmailBody, NotAKillmail};
 pub use routes::budget::Budget;
 pub use routes::error::{Call, EsiError, EsiErrorKind};

@@ -1,7 +1,8 @@
-//! The routes of ESI: three GETs, each answer whole and checked or an error that says what to do.
+//! The routes of ESI: four GETs and a POST, each answer whole and checked or an error that says what to do.
 //!
 //! [`error`] classes what is not an answer, [`budget`] and [`freshness`] read what every answer tells beside its body.
 
+pub(crate) mod affiliations;
 pub(crate) mod body;
 pub(crate) mod budget;
 pub(crate) mod error;
@@ -10,9 +11,11 @@ pub(crate) mod list;
 mod refusal;
 pub(crate) mod server_status;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::{KillmailRef, ListOwner};
+use domain::{Affiliation, CharacterId, ErrorLimit, KillmailRef, ListOwner};
+use reqwest::RequestBuilder;
 use reqwest::header::{HeaderValue, IF_NONE_MATCH};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -20,6 +23,7 @@ use url::Url;
 use crate::address::{self, BuildError};
 use crate::http::answer::RawAnswer;
 use crate::http::{Http, NoAnswer, headers, redact};
+use affiliations::AFFILIATIONS_MAX;
 use body::KillmailBody;
 use budget::Budget;
 use error::{Call, EsiError, EsiErrorKind};
@@ -37,6 +41,8 @@ pub struct Answered<T> {
     pub value: T,
     /// None if ESI did not tell (all or nothing: a limit without its remainder is of no use).
     pub budget: Option<Budget>,
+    /// None if ESI did not tell: routes with a bucket do not.
+    pub error_limit: Option<ErrorLimit>,
     pub cache: Freshness,
     /// CCP's support asks for it.
     pub request_id: Option<String>,
@@ -83,7 +89,7 @@ impl Esi {
         let etag = etag.and_then(|etag| HeaderValue::from_str(etag).ok());
         let asked_with_etag = etag.is_some();
 
-        let raw = self.get(call, url, Some(access_token), etag).await?;
+        let raw = self.ask(call, self.http.get(url), Some(access_token), etag).await?;
         let value = if raw.status == 304 && asked_with_etag {
             Ok(ListPage::NotModified)
         } else if raw.is_success() {
@@ -106,7 +112,8 @@ impl Esi {
         let killmail_id = reference.killmail_id;
         let call = Call::Body { killmail_id };
         let segments = ["killmails", &killmail_id.to_string(), reference.killmail_hash.as_str()];
-        let raw = self.get(call, address::below(&self.esi_url, &segments), None, None).await?;
+        let request = self.http.get(address::below(&self.esi_url, &segments));
+        let raw = self.ask(call, request, None, None).await?;
         let value = if raw.is_success() {
             body::read(&raw, killmail_id).map_err(|why| EsiError::unreadable(call, &raw, None, &why))
         } else {
@@ -115,12 +122,35 @@ impl Esi {
         answered(&raw, value, freshness::BODY)
     }
 
+    /// `POST /characters/affiliation`: in which corporations these characters are, each once. Needs no token. One that is
+    /// missing from ESI's answer is missing here.
+    ///
+    /// From 1 to [`AFFILIATIONS_MAX`] characters are asked for; who asks for none or more has made a mistake, which a debug
+    /// build panics on and ESI refuses.
+    ///
+    /// # Errors
+    /// [`EsiError`]; [`EsiErrorKind::Refused`] for all of them if ESI does not know one.
+    pub async fn affiliations(&self, character_ids: &[CharacterId]) -> Result<Answered<Vec<Affiliation>>, EsiError> {
+        let asked_for: BTreeSet<CharacterId> = character_ids.iter().copied().collect();
+        debug_assert!((1..=AFFILIATIONS_MAX).contains(&asked_for.len()), "{} characters", asked_for.len());
+        let call = Call::Affiliations { characters: asked_for.len() };
+        let request = self.http.post(address::below(&self.esi_url, &["characters", "affiliation"])).json(&asked_for);
+        let raw = self.ask(call, request, None, None).await?;
+        let value = if raw.is_success() {
+            affiliations::read(&raw, &asked_for).map_err(|why| EsiError::unreadable(call, &raw, None, &why))
+        } else {
+            Err(EsiError::refused(call, &raw, None))
+        };
+        answered(&raw, value, freshness::AFFILIATIONS)
+    }
+
     /// `GET /status`: how the game server behind ESI is. It costs nothing of what the other routes may spend.
     ///
     /// # Errors
     /// [`EsiError`], whatever its kind: ESI is not open.
     pub async fn server_status(&self) -> Result<Answered<ServerStatus>, EsiError> {
-        let raw = self.get(Call::Status, address::below(&self.esi_url, &["status"]), None, None).await?;
+        let request = self.http.get(address::below(&self.esi_url, &["status"]));
+        let raw = self.ask(Call::Status, request, None, None).await?;
         let value = if raw.is_success() {
             server_status::read(&raw).map_err(|why| EsiError::unreadable(Call::Status, &raw, None, &why))
         } else {
@@ -129,14 +159,14 @@ impl Esi {
         answered(&raw, value, freshness::STATUS)
     }
 
-    async fn get(
+    async fn ask(
         &self,
         call: Call,
-        url: Url,
+        request: RequestBuilder,
         access_token: Option<&SecretString>,
         etag: Option<HeaderValue>,
     ) -> Result<RawAnswer, EsiError> {
-        let mut request = self.http.get(url).header("X-Compatibility-Date", COMPATIBILITY_DATE);
+        let mut request = request.header("X-Compatibility-Date", COMPATIBILITY_DATE);
         if let Some(token) = access_token {
             let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
                 // What cannot stand in a header is not an access token; a refresh gives one that is.
@@ -160,6 +190,7 @@ fn answered<T>(raw: &RawAnswer, value: Result<T, EsiError>, rule: freshness::Rul
     Ok(Answered {
         value: value.map_err(EsiError::logged)?,
         budget: Budget::read(&raw.headers),
+        error_limit: headers::error_limit(&raw.headers),
         cache: Freshness::read(&raw.headers, rule),
         request_id: request_id(raw),
     })

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::ErrorLimit;
 use reqwest::header::HeaderMap;
 
 /// Where we are told to wait, but not how long.
@@ -29,9 +30,21 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// How long the legacy error limit holds: until `X-ESI-Error-Limit-Reset`, and a second more to be sure.
 pub(crate) fn error_limit_wait(headers: &HeaderMap) -> Duration {
-    let reset = text(headers, "x-esi-error-limit-reset").and_then(|seconds| seconds.parse().ok());
-    let wait = reset.map(|seconds: u64| Duration::from_secs(seconds.saturating_add(1)));
-    wait.unwrap_or(DEFAULT_WAIT).min(LONGEST_WAIT)
+    error_limit_reset(headers).map_or(DEFAULT_WAIT, |reset| reset.saturating_add(SHORTEST_WAIT)).min(LONGEST_WAIT)
+}
+
+/// `X-ESI-Error-Limit-Remain` and `-Reset`: routes without a bucket have them. What is left counts even if it is not
+/// told until when.
+pub(crate) fn error_limit(headers: &HeaderMap) -> Option<ErrorLimit> {
+    let remaining: i64 = text(headers, "x-esi-error-limit-remain")?.parse().ok()?;
+    // Below zero is overdrawn, that is, nothing left.
+    let remaining = u32::try_from(remaining.max(0)).ok()?;
+    let resets_in = error_limit_reset(headers).unwrap_or(DEFAULT_WAIT).min(LONGEST_WAIT);
+    Some(ErrorLimit { remaining, resets_in })
+}
+
+fn error_limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    text(headers, "x-esi-error-limit-reset")?.parse().ok().map(Duration::from_secs)
 }
 
 /// `Expires − Date`; nothing if it is past.
@@ -94,5 +107,27 @@ mod tests {
             assert_eq!(error_limit_wait(&headers), Duration::from_secs(seconds), "{value}");
         }
         assert_eq!(error_limit_wait(&HeaderMap::new()), DEFAULT_WAIT);
+    }
+
+    #[test]
+    fn table_of_what_is_left_of_the_error_limit() {
+        let cases = [
+            (None, None, None),
+            (Some("97"), Some("42"), Some((97, 42))),
+            (Some("0"), Some("0"), Some((0, 0))),
+            (Some("-3"), Some("7"), Some((0, 7))),
+            (Some("17"), None, Some((17, 60))),
+            (Some("17"), Some("soon"), Some((17, 60))),
+            (Some("17"), Some("99999999"), Some((17, 3600))),
+            (Some("many"), Some("42"), None),
+            (None, Some("42"), None),
+        ];
+        for (remain, reset, expected) in cases {
+            let remain = remain.map(|value| ("x-esi-error-limit-remain", value));
+            let reset = reset.map(|value| ("x-esi-error-limit-reset", value));
+            let pairs: Vec<_> = remain.into_iter().chain(reset).collect();
+            let told = error_limit(&map(&pairs)).map(|limit| (limit.remaining, limit.resets_in.as_secs()));
+            assert_eq!(told, expected, "{pairs:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::{Failure, FailureClass, KillmailId, ListOwner};
+use domain::{ErrorLimit, Failure, FailureClass, KillmailId, ListOwner};
 use secrecy::SecretString;
 use thiserror::Error;
 use tracing::warn;
@@ -11,13 +11,23 @@ use tracing::warn;
 use super::budget::Budget;
 use super::{DAY, HOUR, refusal, request_id};
 use crate::http::answer::RawAnswer;
+use crate::http::headers;
 use crate::http::redact::Redactor;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    List { owner: ListOwner, page: u32 },
-    Body { killmail_id: KillmailId },
+    List {
+        owner: ListOwner,
+        page: u32,
+    },
+    Body {
+        killmail_id: KillmailId,
+    },
+    /// In which corporations so many characters are.
+    Affiliations {
+        characters: usize,
+    },
     Status,
 }
 
@@ -26,6 +36,7 @@ impl fmt::Display for Call {
         match self {
             Self::List { owner, page } => write!(formatter, "killmail list of {owner}, page {page}"),
             Self::Body { killmail_id } => write!(formatter, "killmail {killmail_id}"),
+            Self::Affiliations { characters } => write!(formatter, "corporations of {characters} characters"),
             Self::Status => formatter.write_str("status of the game server"),
         }
     }
@@ -95,6 +106,7 @@ struct AnswerSeen {
     /// ESI's own words, bounded and without secrets.
     said: Option<String>,
     budget: Option<Budget>,
+    error_limit: Option<ErrorLimit>,
     request_id: Option<String>,
 }
 
@@ -113,7 +125,12 @@ impl EsiError {
     }
 
     fn answered(call: Call, raw: &RawAnswer, kind: EsiErrorKind, said: Option<String>) -> Self {
-        let answer = AnswerSeen { said, budget: Budget::read(&raw.headers), request_id: request_id(raw) };
+        let answer = AnswerSeen {
+            said,
+            budget: Budget::read(&raw.headers),
+            error_limit: headers::error_limit(&raw.headers),
+            request_id: request_id(raw),
+        };
         Self { call, kind, answer: Box::new(answer) }
     }
 
@@ -142,6 +159,12 @@ impl EsiError {
     #[must_use]
     pub fn budget(&self) -> Option<&Budget> {
         self.answer.budget.as_ref()
+    }
+
+    /// What is left of the error limit, to which most errors of routes without a bucket are charged.
+    #[must_use]
+    pub fn error_limit(&self) -> Option<ErrorLimit> {
+        self.answer.error_limit
     }
 
     #[must_use]

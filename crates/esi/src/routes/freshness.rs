@@ -36,6 +36,7 @@ pub(super) struct Rule {
 pub(super) const LIST: Rule = Rule { default: Duration::from_secs(300), longest: DAY };
 pub(super) const BODY: Rule =
     Rule { default: Duration::from_secs(2_592_000), longest: Duration::from_secs(366 * 24 * 60 * 60) };
+pub(super) const AFFILIATIONS: Rule = Rule { default: Duration::from_secs(3600), longest: DAY };
 
 /// Nothing waits for long for news of an outage.
 pub(super) const STATUS: Rule = Rule { default: Duration::from_secs(30), longest: Duration::from_secs(120) };

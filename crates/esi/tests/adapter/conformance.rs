@@ -4,13 +4,12 @@
 //! document allows is taken, and nothing is required that it does not require. Examples are made of its schemas, so
 //! that a name which is wrong on our side has nothing to agree with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use domain::token::LIST_SCOPE;
-use domain::{CharacterId, KillmailHash, KillmailId, KillmailRef, ListOwner};
-use esi::{Esi, Freshness, ListPage};
+use domain::{Affiliation, CharacterId, CorporationId, KillmailHash, KillmailId, KillmailRef, ListOwner};
+use esi::{Answered, Esi, EsiError, Freshness, ListPage, ServerStatus};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
@@ -21,6 +20,9 @@ static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/esi-openapi-excerpt.json")).unwrap());
 
 const LIST: &str = "/characters/{character_id}/killmails/recent";
+const CORPORATION_LIST: &str = "/corporations/{corporation_id}/killmails/recent";
+const AFFILIATIONS: &str = "/characters/affiliation";
+const STATUS: &str = "/status";
 const BODY: &str = "/killmails/{killmail_id}/{killmail_hash}";
 
 /// Neither 32 bits nor a double hold it: the document says int64.
@@ -28,39 +30,69 @@ const LARGE: i64 = 9_007_199_254_740_993;
 const HASH: &str = "9802da62e92a1d86fabdd48963e714819106fa8b";
 const TIME: &str = "2016-10-22T17:13:36Z";
 
-async fn list(esi: &Esi, page: u32, etag: Option<&str>) -> Result<(ListPage, Freshness), String> {
-    let (character_id, access_token) = (CharacterId::parse(LARGE).unwrap(), SecretString::from("token"));
-    let answered = esi.killmail_list(ListOwner::Character(character_id), page, &access_token, etag).await;
+type Asked<T> = Result<(T, Freshness), String>;
+
+fn told<T>(answered: Result<Answered<T>, EsiError>) -> Asked<T> {
     answered.map(|answered| (answered.value, answered.cache)).map_err(|error| error.to_string())
 }
 
-async fn body(esi: &Esi) -> Result<(String, Freshness), String> {
+fn character() -> CharacterId {
+    CharacterId::parse(LARGE).unwrap()
+}
+
+fn corporation() -> CorporationId {
+    CorporationId::parse(LARGE).unwrap()
+}
+
+/// The token that is sent is named by the scope that we think is needed.
+async fn list(esi: &Esi, owner: ListOwner, page: u32, etag: Option<&str>) -> Asked<ListPage> {
+    told(esi.killmail_list(owner, page, &SecretString::from(owner.scope()), etag).await)
+}
+
+async fn affiliations(esi: &Esi, characters: i64) -> Asked<Vec<Affiliation>> {
+    let character_ids: Vec<_> = (0..characters).map(|less| CharacterId::parse(LARGE - less).unwrap()).collect();
+    told(esi.affiliations(&character_ids).await)
+}
+
+async fn status(esi: &Esi) -> Asked<ServerStatus> {
+    told(esi.server_status().await)
+}
+
+async fn body(esi: &Esi) -> Asked<String> {
     let killmail_hash = KillmailHash::parse(HASH).unwrap();
     let reference = KillmailRef { killmail_id: KillmailId::parse(LARGE).unwrap(), killmail_hash };
-    let answered = esi.killmail_body(&reference).await;
-    answered.map(|answered| (answered.value.json, answered.cache)).map_err(|error| error.to_string())
+    told(esi.killmail_body(&reference).await).map(|(body, freshness)| (body.json, freshness))
 }
 
 #[tokio::test]
 async fn every_request_is_one_that_the_document_describes() {
     let server = Server::start(|_| reply(503, &[], "")).await;
     let esi = server.esi();
-    for (page, etag) in [(1, None), (7, None), (1, Some("W/\"0f6c1b\""))] {
-        list(&esi, page, etag).await.unwrap_err();
+    for owner in [ListOwner::Character(character()), ListOwner::Corporation(corporation())] {
+        for (page, etag) in [(1, None), (7, None), (1, Some("W/\"0f6c1b\""))] {
+            list(&esi, owner, page, etag).await.unwrap_err();
+        }
     }
     body(&esi).await.unwrap_err();
+    for characters in [1, esi::AFFILIATIONS_MAX as i64] {
+        affiliations(&esi, characters).await.unwrap_err();
+    }
+    status(&esi).await.unwrap_err();
     let received = server.received();
     let templates: Vec<&str> = received.iter().map(assert_described).collect();
-    assert_eq!(templates, [LIST, LIST, LIST, BODY]);
+    let lists = [LIST, LIST, LIST, CORPORATION_LIST, CORPORATION_LIST, CORPORATION_LIST];
+    assert_eq!(templates, [&lists[..], &[BODY, AFFILIATIONS, AFFILIATIONS, STATUS]].concat());
 }
 
 /// Gives the path of the document that a request goes to.
 fn assert_described(request: &Received) -> &'static str {
     let url = Url::parse("http://esi").unwrap().join(&request.path).unwrap();
     let paths = DOCUMENT["paths"].as_object().unwrap();
-    let mut fitting = paths.keys().filter_map(|template| Some((template, placeholders(template, url.path())?)));
-    let (template, placeholders) = fitting.next().unwrap_or_else(|| panic!("no path for {}", request.path));
-    assert!(fitting.next().is_none(), "two paths for {}", request.path);
+    let fitting = paths.keys().filter_map(|template| Some((template, placeholders(template, url.path())?)));
+    // A path with fewer open places goes before one with more (OpenAPI 3.1, 4.8.8.2).
+    let (template, placeholders) = fitting
+        .min_by_key(|(_, placeholders)| placeholders.len())
+        .unwrap_or_else(|| panic!("no path for {}", request.path));
     let operation = &paths[template][request.method.to_lowercase()];
     assert!(operation.is_object(), "no {} {template}", request.method);
 
@@ -93,9 +125,25 @@ fn assert_described(request: &Received) -> &'static str {
     assert!(esi::COMPATIBILITY_DATE >= since, "{template} is as we know it since {since}");
 
     let scopes = operation["security"].as_array().map(|schemes| schemes[0]["OAuth2"].clone());
-    let ours = request.header("authorization").map(|_| json!([LIST_SCOPE]));
+    let ours = request.header("authorization").map(|sent| json!([sent.strip_prefix("Bearer ").unwrap()]));
     assert_eq!(ours, scopes, "the scopes of {template}");
+    assert_body_described(request, &operation["requestBody"]);
     template
+}
+
+fn assert_body_described(request: &Received, described: &'static Value) {
+    if described.is_null() {
+        assert_eq!((request.body.as_str(), request.header("content-type")), ("", None), "{} has no body", request.path);
+        return;
+    }
+    let content_type = request.header("content-type").unwrap();
+    let schema = resolved(&described["content"][content_type]["schema"]);
+    assert_eq!((&schema["type"], &schema["items"]["type"]), (&json!("array"), &json!("integer")));
+    let sent: Vec<i64> = serde_json::from_str(&request.body).unwrap();
+    let bounds = ["minItems", "maxItems"].map(|bound| schema[bound].as_u64().unwrap() as usize);
+    assert!((bounds[0]..=bounds[1]).contains(&sent.len()), "{} of {bounds:?}", sent.len());
+    assert_eq!(schema["uniqueItems"], true);
+    assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), sent.len(), "each once");
 }
 
 /// What stands in the places that a path of the document leaves open; none if the path is another one.
@@ -131,13 +179,42 @@ fn assert_fits(name: &str, sent: &str, schema: &Value) {
 
 #[tokio::test]
 async fn of_a_list_nothing_is_required_that_the_document_does_not_require() {
-    let answer = Answer::start(LIST).await;
-    let required = answer.what_is_required(async || list(&answer.esi, 1, None).await.map(|_| ())).await;
-    assert_eq!(required, ["/0/killmail_hash", "/0/killmail_id"]);
-    let (page, freshness) = list(&answer.esi, 1, None).await.unwrap();
-    let ListPage::Page { references, pages, etag } = page else { panic!("no page") };
-    assert_eq!((references[0].killmail_id.get(), references[0].killmail_hash.as_str()), (LARGE, HASH));
-    assert_eq!((pages, etag.as_deref()), (Some(17), Some("\"0f6c1b\"")), "the headers have their names");
+    for (template, owner) in
+        [(LIST, ListOwner::Character(character())), (CORPORATION_LIST, ListOwner::Corporation(corporation()))]
+    {
+        let answer = Answer::start(template).await;
+        let required = answer.what_is_required(async || list(&answer.esi, owner, 1, None).await.map(|_| ())).await;
+        assert_eq!(required, ["/0/killmail_hash", "/0/killmail_id"]);
+        let (page, freshness) = list(&answer.esi, owner, 1, None).await.unwrap();
+        let ListPage::Page { references, pages, etag } = page else { panic!("no page") };
+        assert_eq!((references[0].killmail_id.get(), references[0].killmail_hash.as_str()), (LARGE, HASH));
+        assert_eq!((pages, etag.as_deref()), (Some(17), Some("\"0f6c1b\"")), "the headers have their names");
+        assert_eq!(freshness.lives_for, answer.lives_for());
+    }
+}
+
+#[tokio::test]
+async fn of_affiliations_nothing_is_required_that_the_document_does_not_require() {
+    let answer = Answer::start(AFFILIATIONS).await;
+    let required = answer.what_is_required(async || affiliations(&answer.esi, 1).await.map(|_| ())).await;
+    assert_eq!(required, ["/0/character_id", "/0/corporation_id"]);
+    let (rows, freshness) = affiliations(&answer.esi, 1).await.unwrap();
+    assert_eq!(rows, [Affiliation { character_id: character(), corporation_id: corporation() }]);
+    assert_eq!(freshness.lives_for, answer.lives_for());
+}
+
+#[tokio::test]
+async fn of_a_status_nothing_is_required_that_the_document_does_not_require() {
+    let answer = Answer::start(STATUS).await;
+    let required = answer.what_is_required(async || status(&answer.esi).await.map(|_| ())).await;
+    assert_eq!(required, ["/players"]);
+    let (status, freshness) = status(&answer.esi).await.unwrap();
+    let started_at = Some(TIME.parse().unwrap());
+    assert_eq!(
+        status,
+        ServerStatus { players: LARGE as u64, is_vip: true, started_at },
+        "the members have their names"
+    );
     assert_eq!(freshness.lives_for, answer.lives_for());
 }
 
@@ -161,7 +238,8 @@ struct Answer {
 
 impl Answer {
     async fn start(template: &str) -> Self {
-        let operation = &DOCUMENT["paths"][template]["get"];
+        let method = if template == AFFILIATIONS { "post" } else { "get" };
+        let operation = &DOCUMENT["paths"][template][method];
         let body: Arc<Mutex<String>> = Arc::default();
         let served = Arc::clone(&body);
         let server = Server::start(move |_| {
@@ -244,12 +322,13 @@ fn example(name: &str, schema: &'static Value, is_full: bool) -> Value {
             members.map(|(name, schema, _)| (name.clone(), example(name, schema, is_full))).collect()
         }
         ("array", None) => json!([example("", resolved(&schema["items"]), is_full)]),
-        ("integer", Some("int64")) => json!(LARGE),
+        ("integer", Some("int64") | None) => json!(LARGE),
         ("number", Some("double")) => json!(-0.25),
         ("boolean", None) => json!(true),
         ("string", Some("date-time")) => json!(TIME),
         // The document says no more of it than that it is a string.
         ("string", None) if name == "killmail_hash" => json!(HASH),
+        ("string", None) if name == "server_version" => json!("3142455"),
         other => panic!("{name} is of {other:?}"),
     }
 }

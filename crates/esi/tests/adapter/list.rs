@@ -50,6 +50,7 @@ async fn a_page_with_all_that_stands_beside_it() {
     let budget = answered.budget.unwrap();
     assert_eq!((budget.group.as_str(), budget.limit, budget.remaining), ("char-killmail", 30, 28));
     assert_eq!((budget.window, budget.used), (Duration::from_secs(900), Some(2)));
+    assert_eq!(answered.error_limit, None, "a route with a bucket does not tell");
     assert_eq!(answered.cache.lives_for, Duration::from_secs(300));
     assert_eq!(answered.request_id.as_deref(), Some("6f0e1b1e"));
 

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do the functions that only tests call")]
 
+mod affiliations;
 mod answers_of_the_token_route;
 mod body;
 mod conformance;
