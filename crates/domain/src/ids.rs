@@ -2,6 +2,7 @@
 //! way in.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -80,13 +81,14 @@ positive_id!(
     "a token stream id"
 );
 
-/// The ids of the game's own corporations (EVE's id ranges). Nobody is their director, and ESI refuses their lists.
-const NPC_CORPORATIONS: std::ops::RangeInclusive<i64> = 1_000_000..=1_999_999;
-
 impl CorporationId {
+    /// The ids of the game's own corporations (EVE's id ranges). Nobody is their director, and ESI refuses their lists.
+    pub const NPC: RangeInclusive<i64> = 1_000_000..=1_999_999;
+
+    /// Whether it is one of the game's own.
     #[must_use]
     pub fn is_npc(self) -> bool {
-        NPC_CORPORATIONS.contains(&self.0)
+        Self::NPC.contains(&self.0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the fleet does: five kinds of job, the lanes they travel in, and the message that carries them.
+//! What the fleet does: seven kinds of job, the lanes they travel in, and the message that carries them.
 //!
 //! A message is a hint with ids in it, never a token and never a name: the database row is the truth, so a message
 //! that is lost, repeated or late does no harm.
@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::ids::{CharacterId, KillmailId, TokenStreamId};
+use crate::ids::{CharacterId, CorporationId, KillmailId, TokenStreamId};
 
 /// Killmails in one [`Job::FetchDetails`] at the most: small enough to finish well inside its lease at 2 bodies a second.
 pub const KILLMAILS_PER_JOB_MAX: usize = 50;
+
+/// Characters in one [`Job::LearnAffiliations`] at the most: as many as ESI tells of at once.
+pub const AFFILIATIONS_PER_JOB_MAX: usize = 1000;
 
 /// The version that this build writes and reads. A change that an older worker would misread raises it, together
 /// with the version in the names of the queues.
@@ -67,6 +70,10 @@ pub struct SyncList {
 pub enum Job {
     /// Make sure the token is good, walk the list, remember the references, ask for the bodies.
     SyncList(SyncList),
+    /// Bring one corporation's killmail list up to date, with the token of a director.
+    SyncCorporationList { corporation_id: CorporationId, mode: SyncMode },
+    /// Ask in which corporations these characters are.
+    LearnAffiliations { character_ids: Vec<CharacterId> },
     /// Fetch and store the bodies that are still wanted.
     FetchDetails { killmail_ids: Vec<KillmailId> },
     /// Renew a token stream that is inside the buffer, then walk the list.
@@ -81,7 +88,7 @@ impl Job {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::SyncList(_) => Lane::List,
+            Self::SyncList(_) | Self::SyncCorporationList { .. } | Self::LearnAffiliations { .. } => Lane::List,
             Self::FetchDetails { .. } => Lane::Detail,
             Self::RefreshToken { .. } | Self::ExerciseToken { .. } | Self::LookAtToken { .. } => Lane::Refresh,
         }
@@ -92,6 +99,8 @@ impl Job {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::SyncList(_) => "sync_list",
+            Self::SyncCorporationList { .. } => "sync_corporation_list",
+            Self::LearnAffiliations { .. } => "learn_affiliations",
             Self::FetchDetails { .. } => "fetch_details",
             Self::RefreshToken { .. } => "refresh_token",
             Self::ExerciseToken { .. } => "exercise_token",
@@ -134,6 +143,8 @@ pub enum UnreadableMessage {
     OtherVersion { found: u32 },
     #[error("it names {found} killmails, {KILLMAILS_PER_JOB_MAX} are allowed")]
     TooManyKillmails { found: usize },
+    #[error("it names {found} characters, {AFFILIATIONS_PER_JOB_MAX} are allowed")]
+    TooManyCharacters { found: usize },
 }
 
 #[derive(Deserialize)]
@@ -169,10 +180,14 @@ impl JobMessage {
             return Err(UnreadableMessage::OtherVersion { found: v });
         }
         let wire: Wire<Job> = serde_json::from_slice(bytes).map_err(UnreadableMessage::NotOurJson)?;
-        if let Job::FetchDetails { killmail_ids } = &wire.job
-            && killmail_ids.len() > KILLMAILS_PER_JOB_MAX
-        {
-            return Err(UnreadableMessage::TooManyKillmails { found: killmail_ids.len() });
+        match &wire.job {
+            Job::FetchDetails { killmail_ids } if killmail_ids.len() > KILLMAILS_PER_JOB_MAX => {
+                return Err(UnreadableMessage::TooManyKillmails { found: killmail_ids.len() });
+            }
+            Job::LearnAffiliations { character_ids } if character_ids.len() > AFFILIATIONS_PER_JOB_MAX => {
+                return Err(UnreadableMessage::TooManyCharacters { found: character_ids.len() });
+            }
+            _ => {}
         }
         Ok(Self { job_id: wire.job_id, trace_id: wire.trace_id, enqueued_at: wire.enqueued_at, job: wire.job })
     }
@@ -224,6 +239,30 @@ mod tests {
         let encoded = String::from_utf8(message(job.clone()).encode()).unwrap();
         assert!(encoded.ends_with(r#""job":{"kind":"exercise_token","token_stream_id":7}}"#), "{encoded}");
         assert_eq!(JobMessage::decode(encoded.as_bytes()).unwrap(), message(job));
+    }
+
+    #[test]
+    fn a_corporations_jobs_hold_ids_alone() {
+        let corporation_id = CorporationId::parse(98_000_001).unwrap();
+        let cases = [
+            (
+                Job::SyncCorporationList { corporation_id, mode: SyncMode::New },
+                r#""job":{"kind":"sync_corporation_list","corporation_id":98000001,"mode":"new"}}"#,
+            ),
+            (
+                Job::LearnAffiliations { character_ids: vec![then().character_id] },
+                r#""job":{"kind":"learn_affiliations","character_ids":[90000001]}}"#,
+            ),
+        ];
+        for (job, form) in cases {
+            assert_eq!(job.lane(), Lane::List);
+            let encoded = String::from_utf8(message(job.clone()).encode()).unwrap();
+            assert!(encoded.ends_with(form), "{encoded}");
+            assert_eq!(JobMessage::decode(encoded.as_bytes()).unwrap(), message(job));
+        }
+        let character_ids = (1..=1001).map(|id| CharacterId::parse(id).unwrap()).collect();
+        let too_many = message(Job::LearnAffiliations { character_ids }).encode();
+        assert!(matches!(JobMessage::decode(&too_many), Err(UnreadableMessage::TooManyCharacters { found: 1001 })));
     }
 
     #[test]

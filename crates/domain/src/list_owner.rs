@@ -42,6 +42,18 @@ impl fmt::Display for ListOwner {
     }
 }
 
+impl From<CharacterId> for ListOwner {
+    fn from(character_id: CharacterId) -> Self {
+        Self::Character(character_id)
+    }
+}
+
+impl From<CorporationId> for ListOwner {
+    fn from(corporation_id: CorporationId) -> Self {
+        Self::Corporation(corporation_id)
+    }
+}
+
 /// In which corporation a character is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Affiliation {

@@ -31,8 +31,8 @@ pub fn start(resume_page: Option<u32>, asked: SyncMode) -> WalkStart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSeen {
     pub page: u32,
-    /// Rows on the page.
-    pub references: usize,
+    /// No row is on the page.
+    pub is_empty: bool,
     /// Rows that this character's list had not shown before.
     pub unseen: usize,
     /// `X-Pages` of this answer.
@@ -44,7 +44,7 @@ pub struct PageSeen {
 pub fn next_page(mode: SyncMode, seen: PageSeen) -> Option<u32> {
     let last_page = seen.pages.min(PAGES_MAX);
     let worth_it = mode == SyncMode::Full || seen.unseen > 0;
-    (seen.references > 0 && worth_it && seen.page < last_page).then(|| seen.page + 1)
+    (!seen.is_empty && worth_it && seen.page < last_page).then(|| seen.page + 1)
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn seen(page: u32, references: usize, unseen: usize, pages: u32) -> PageSeen {
-        PageSeen { page, references, unseen, pages }
+        PageSeen { page, is_empty: references == 0, unseen, pages }
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub struct TickSummary {
     pub due: u64,
     pub queued_list: u64,
     pub queued_refresh: u64,
+    /// Corporations whose list is read.
+    pub queued_corporation: u64,
+    /// Characters of which it is asked in which corporation they are.
+    pub queued_affiliations: u64,
     /// Token streams that are refreshed for their own sake.
     pub queued_exercise: u64,
     /// Token streams of which it is asked whether they still stand.

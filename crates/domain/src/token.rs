@@ -43,7 +43,8 @@ pub struct Stream {
     pub health: Health,
     pub has_access_token: bool,
     pub has_refresh_token: bool,
-    /// Its last access token did not hold [`LIST_SCOPE`], or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]:
+    /// Its last access token did not hold the scope that is needed, which is [`LIST_SCOPE`] unless somebody asks for
+    /// another one, or ESI has refused that scope within [`SCOPE_PROBED_AFTER`]:
     /// no refresh brings it back, only another login, or a change at ESI.
     pub lacks_scope: bool,
     /// Of the last refresh that brought no token, whosever fault it was; none since the last good one.

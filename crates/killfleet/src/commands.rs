@@ -5,6 +5,7 @@ mod character_add;
 mod character_explain;
 mod character_list;
 mod character_remove;
+pub(crate) mod corporation;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod key;
@@ -19,6 +20,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 pub(crate) use character_add::refresh_once;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use service::settings::DatabaseArgs;
 use service::{ConfigurationError, classed};
@@ -38,6 +40,11 @@ pub(crate) struct ReadArguments {
     json: bool,
     #[command(flatten)]
     database: DatabaseArgs,
+}
+
+/// A time as a table shows it.
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 async fn connect(database: &DatabaseArgs) -> anyhow::Result<Store> {

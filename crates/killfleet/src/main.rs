@@ -8,7 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, import, key, login, migrate, move_database, status, token};
+use commands::{ReadArguments, character, corporation, import, key, login, migrate, move_database, status, token};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -50,6 +50,9 @@ enum Command {
     /// Add, list, explain and remove characters.
     #[command(subcommand)]
     Character(character::Command),
+    /// Add, list and remove corporations whose killmail lists are read.
+    #[command(subcommand)]
+    Corporation(corporation::Command),
     /// Print one good access token of a character, for another service: it need not refresh a login of ours, and must not.
     Token(Box<token::Arguments>),
     /// Change the key that tokens are sealed with.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Login(arguments) => login::run(*arguments, stop).await,
             Command::Character(command) => character::run(command).await,
+            Command::Corporation(command) => corporation::run(command).await,
             Command::Status(arguments) => status::run(arguments).await,
         }?;
         service::print_line(&output)?;

@@ -11,7 +11,7 @@ use domain::plan::TickSummary;
 use scheduler::{DueArgs, Room, Scheduler, TickOptions, Ticked, database_readiness, parse_interval, spread};
 use service::health;
 use service::settings::{
-    BrokerArgs, DatabaseArgs, ListenArgs, LogArgs, LogFormat, SettingError, TokenRulesArgs, names,
+    BrokerArgs, CorporationsArgs, DatabaseArgs, ListenArgs, LogArgs, LogFormat, SettingError, TokenRulesArgs, names,
 };
 use service::{Exit, Process, Stop, classed};
 use store::Store;
@@ -42,6 +42,8 @@ struct Arguments {
     #[command(flatten)]
     token_rules: TokenRulesArgs,
     #[command(flatten)]
+    corporations: CorporationsArgs,
+    #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
     log: LogArgs,
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let format = arguments.log.resolve()?.format;
     let token_buffer = arguments.token_rules.resolve()?.buffer;
+    let all_corporations = arguments.corporations.are_all()?;
     let settings = arguments.broker.resolve()?;
     let queue_prefix = QueuePrefix::parse(&settings.queue_prefix)
         .map_err(|error| SettingError::malformed(names::QUEUE_PREFIX, "cannot be used", error.to_string()))?;
@@ -65,7 +68,7 @@ async fn run(arguments: Arguments, stop: Stop) -> anyhow::Result<Exit> {
     let listen = arguments.listen.resolve()?;
 
     let store = Store::connect(&database_url, NAME, CONNECTIONS).await.map_err(|error| classed(error.failure()))?;
-    let scheduler = Scheduler { store: store.clone(), token_buffer };
+    let scheduler = Scheduler { store: store.clone(), token_buffer, all_corporations };
     let options = TickOptions { filter: arguments.due.filter(&store).await?, dry_run: arguments.dry_run };
 
     let _listener = match listen {

@@ -24,6 +24,12 @@ impl fmt::Display for Report<'_> {
                 summary.skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             write!(formatter, " ({})", reasons.join(", "))?;
         }
+        if summary.queued_corporation > 0 {
+            write!(formatter, ", corporations queued to list {}", summary.queued_corporation)?;
+        }
+        if summary.queued_affiliations > 0 {
+            write!(formatter, ", affiliations to be learned {}", summary.queued_affiliations)?;
+        }
         if summary.queued_exercise > 0 {
             write!(formatter, ", token streams queued to be kept alive {}", summary.queued_exercise)?;
         }
@@ -55,7 +61,7 @@ pub fn print(format: LogFormat, summary: &TickSummary) -> anyhow::Result<()> {
 /// Adds a tick to the metrics of the process.
 pub(crate) fn count(summary: &TickSummary) {
     let queued = |lane: &'static str, jobs| metrics::counter!(names::TICK_QUEUED, "lane" => lane).increment(jobs);
-    queued("list", summary.queued_list);
+    queued("list", summary.queued_list + summary.queued_corporation);
     queued("refresh", summary.queued_refresh + summary.queued_exercise + summary.queued_look);
     queued("detail", summary.queued_detail_killmails);
     for (reason, characters) in &summary.skipped {

@@ -4,6 +4,7 @@
 //! mark that goes stale after five minutes. So a hint may be lost or doubled, but no row is ever forgotten. Where the
 //! hints go is the caller's business: the broker's lanes, or those of this very process.
 
+mod corporations;
 mod token_streams;
 
 use std::collections::{BTreeSet, HashSet};
@@ -37,6 +38,8 @@ pub struct Scheduler {
     pub store: Store,
     /// A token that does not outlive this goes to the refresh lane first.
     pub token_buffer: Duration,
+    /// Lists are read of all corporations of which somebody has a login for it, not only of those that were added.
+    pub all_corporations: bool,
 }
 
 /// What became of hints that were to be published.
@@ -68,10 +71,11 @@ impl Scheduler {
         publish: impl AsyncFn(Vec<Job>) -> PublishedJobs,
         stop: &CancellationToken,
     ) -> Ticked {
-        let Self { store, token_buffer } = self;
+        let Self { store, token_buffer, all_corporations } = self;
         let mut tick = Tick {
             store,
             token_buffer: *token_buffer,
+            all_corporations: *all_corporations,
             options,
             room,
             publish,
@@ -92,6 +96,7 @@ impl Scheduler {
 struct Tick<'a, P> {
     store: &'a Store,
     token_buffer: Duration,
+    all_corporations: bool,
     options: TickOptions,
     room: Room,
     publish: P,
@@ -120,6 +125,10 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
         }
         self.sso_pauses = self.is_paused(&pause::SCOPES_OF_REFRESHES).await?;
         self.esi_pauses = self.is_paused(&[pause::SCOPE_ESI]).await?;
+        if is_for_all {
+            // They are few: a long backlog of characters must not keep them out of the lane.
+            self.corporations().await?;
+        }
         self.characters().await?;
         if is_for_all {
             self.exercises().await?;

@@ -33,7 +33,7 @@ fn with_three_due(test: impl AsyncFnOnce(Scheduler)) {
                 store.begin_login(&keyring, character_id, "Pilot", &token).await.unwrap();
                 store.complete_login(character_id, "Pilot").await.unwrap();
             }
-            test(Scheduler { store, token_buffer: Duration::from_secs(300) }).await;
+            test(Scheduler { store, token_buffer: Duration::from_secs(300), all_corporations: false }).await;
         });
     }));
     runtime.block_on(scratch::drop(&url)).unwrap();
@@ -133,7 +133,7 @@ async fn wanted_killmail(store: &Store) -> KillmailId {
     };
     let page = ListedPage {
         page: 1,
-        references: std::slice::from_ref(&reference),
+        references: Some(std::slice::from_ref(&reference)),
         pages: 1,
         etag: None,
         lives_for: Duration::from_secs(300),

@@ -11,6 +11,7 @@
 //! One file a group; [`names`] is the list of all variables, the private module `raw` how one value is read.
 
 mod broker;
+mod corporations;
 mod database;
 mod duration;
 mod error;
@@ -29,6 +30,7 @@ mod token_rules;
 mod web_address;
 
 pub use broker::{BrokerArgs, BrokerSettings};
+pub use corporations::CorporationsArgs;
 pub use database::{DatabaseAddress, DatabaseArgs};
 pub use duration::{DurationError, parse_duration};
 pub use error::SettingError;
@@ -70,6 +72,8 @@ mod tests {
         _token_rules: TokenRulesArgs,
         #[command(flatten)]
         _tiers: TiersArgs,
+        #[command(flatten)]
+        _corporations: CorporationsArgs,
         #[command(flatten)]
         _token_api: TokenApiArgs,
         #[command(flatten)]

@@ -9,13 +9,14 @@
 //! Each table stands in a file of its own below; [`table`] is what they have in common.
 
 mod character;
-mod character_killmail;
 mod check;
+mod corporation;
 mod ends;
 mod fleet_pause;
 mod killmail;
 mod killmail_participant;
 mod killmail_ref;
+mod listed;
 mod mark;
 mod sync_run;
 mod table;
@@ -167,7 +168,9 @@ impl Store {
         tables.push(carrier.take(&mut killmail_participant::Participants { refused: &refused }).await?);
         tables.push(carrier.take(&mut killmail_ref::References { refused: &refused }).await?);
         tables.push(carrier.take(&mut character::Characters).await?);
-        tables.push(carrier.take(&mut character_killmail::Lists).await?);
+        tables.push(carrier.take(&mut listed::ListsOfCharacters).await?);
+        tables.push(carrier.take(&mut corporation::Corporations).await?);
+        tables.push(carrier.take(&mut listed::ListsOfCorporations).await?);
         tables.push(carrier.take(&mut sync_run::Runs).await?);
         tables.push(carrier.take(&mut token_event::Events).await?);
         tables.push(carrier.take(&mut fleet_pause::Pauses).await?);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::plan::DueCharacter;
+use domain::token::LIST_SCOPE;
 use domain::{CharacterId, KillmailId};
 
 use crate::access::dialect;
@@ -60,7 +61,7 @@ impl Store {
             .iter()
             .map(|row| CharacterId::parse(row.character_id).map_err(StoreError::unexpected))
             .collect::<Result<_, _>>()?;
-        let mut streams = self.streams_of_all(&ids).await?;
+        let mut streams = self.streams_of_all(&ids, LIST_SCOPE).await?;
         let characters = ids
             .into_iter()
             .map(|character_id| DueCharacter {

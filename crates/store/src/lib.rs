@@ -13,12 +13,15 @@
 //! [`token_event`] what has happened to it.
 
 mod access;
+pub mod affiliation;
 pub mod alone;
 pub mod backfill;
 pub mod breaker;
 pub mod carry;
 pub mod character;
+pub mod corporation;
 pub mod detail_job;
+pub mod director;
 pub mod due;
 pub mod error;
 pub mod esi_bucket;
@@ -29,6 +32,7 @@ pub mod killreport;
 pub mod lease;
 pub mod list_job;
 pub mod list_page;
+mod list_table;
 pub mod login;
 pub mod look;
 pub mod pause;

@@ -1,4 +1,4 @@
-//! One character's killmail list as a job: claim it, finish it.
+//! One killmail list as a job: claim it, finish it.
 //!
 //! What lies between, page by page, stands in [`list_page`](crate::list_page).
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::tier::{self, Tiers};
-use domain::{CharacterId, Counted, SyncMode, Verdict};
+use domain::{Counted, ListOwner, SyncMode, Verdict};
 
 use crate::access::{Access, dialect};
 use crate::lease::Claimant;
@@ -18,7 +18,7 @@ use crate::{Store, StoreError};
 /// A list that we alone may work on, until [`lease::LIST`] has passed since the last page.
 #[derive(Debug)]
 pub struct ListClaim {
-    pub character_id: CharacterId,
+    pub owner: ListOwner,
     /// Counts this attempt, from 1.
     pub attempt: u32,
     pub resume_page: Option<u32>,
@@ -62,15 +62,16 @@ impl Store {
     /// When the database does not answer.
     pub async fn claim_list(
         &self,
-        character_id: CharacterId,
+        owner: impl Into<ListOwner>,
         claimant: Claimant,
     ) -> Result<Option<ListClaim>, StoreError> {
+        let owner = owner.into();
         let mut access = self.change("claiming a list").await?;
-        let claimed = dialect!(access, claim(character_id, claimant))?;
+        let claimed = dialect!(access, claim(owner, claimant))?;
         access.commit().await?;
         let Some(row) = claimed else { return Ok(None) };
         Ok(Some(ListClaim {
-            character_id,
+            owner,
             attempt: u32::try_from(row.attempt).map_err(StoreError::unexpected)?,
             resume_page: row.resume_page.map(u32::try_from).transpose().map_err(StoreError::unexpected)?,
             missing_pages: u32::try_from(row.missing_pages).map_err(StoreError::unexpected)?,
@@ -165,7 +166,7 @@ impl Store {
         Ok(is_ours)
     }
 
-    /// Gives the claim up with the character's hint still standing: the caller publishes its next job. False when the
+    /// Gives the claim up with the hint still standing: the caller publishes its next job. False when the
     /// lease was lost.
     ///
     /// # Errors
@@ -210,7 +211,7 @@ pub(crate) async fn end_walk(
     lives_for: Duration,
     random: f64,
 ) -> Result<(), StoreError> {
-    let age_of_newest = dialect!(*transaction, age_of_newest_seconds(claim.character_id))?;
+    let age_of_newest = dialect!(*transaction, age_of_newest_seconds(claim.owner))?;
     // References that are new here have no stored body to tell their time by yet: somebody has just been busy.
     let since_last_kill = if references_new > 0 {
         Some(Duration::ZERO)
@@ -221,7 +222,7 @@ pub(crate) async fn end_walk(
     if dialect!(*transaction, end_walk(claim, etag, interval))? {
         if mode == SyncMode::Full || claim.is_torn {
             let again_in = tier::full_walk_interval(claim.is_torn, random);
-            set_full_walk_in(transaction, claim.character_id, again_in).await?;
+            set_full_walk_in(transaction, claim.owner, again_in).await?;
         }
         dialect!(*transaction, record_run(claim, &Verdict::Done, (pages, references_new)))?;
     }
@@ -231,9 +232,9 @@ pub(crate) async fn end_walk(
 /// After this, all pages are to be walked again.
 pub(crate) async fn set_full_walk_in(
     transaction: &mut Access,
-    character_id: CharacterId,
+    owner: ListOwner,
     span: Duration,
 ) -> Result<(), StoreError> {
-    dialect!(*transaction, set_full_walk_in(character_id, span))?;
+    dialect!(*transaction, set_full_walk_in(owner, span))?;
     Ok(())
 }

@@ -9,7 +9,7 @@ mod sqlite;
 use std::time::Duration;
 
 use domain::list_walk::{self, PageSeen};
-use domain::{CharacterId, KillmailId, KillmailRef, SyncMode};
+use domain::{KillmailId, KillmailRef, ListOwner, SyncMode};
 
 use crate::access::{Access, dialect};
 use crate::list_job::{ListClaim, end_walk, set_full_walk_in};
@@ -19,9 +19,11 @@ use crate::{Store, StoreError};
 #[derive(Debug)]
 pub struct ListedPage<'a> {
     pub page: u32,
-    pub references: &'a [KillmailRef],
+    /// None for a page that has not changed since its ETag was remembered: all of it was saved then.
+    pub references: Option<&'a [KillmailRef]>,
     /// `X-Pages`.
     pub pages: u32,
+    /// Of what is on it now.
     pub etag: Option<&'a str>,
     /// How long ESI will give this same answer.
     pub lives_for: Duration,
@@ -34,11 +36,19 @@ pub struct PageSaved {
     pub next_page: Option<u32>,
     /// Killmails that were marked as hinted: the caller asks for their bodies.
     pub to_fetch: Vec<KillmailId>,
-    /// References that this character's list had not shown before.
+    /// References that this list had not shown before.
     pub unseen: usize,
 }
 
 impl Store {
+    /// The ETag of a page behind the first, if all that it showed then was saved.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn page_etag(&self, owner: ListOwner, page: u32) -> Result<Option<String>, StoreError> {
+        dialect!(self.read("reading the ETag of a page").await?, etag(owner, i32::try_from(page).unwrap_or(i32::MAX)))
+    }
+
     /// Saves a page and takes the next step; none when the lease was lost, and then nothing is written.
     /// `random` is from 0 up to 1.
     ///
@@ -55,8 +65,19 @@ impl Store {
         if !dialect!(transaction, renew(claim, page.lives_for))? {
             return Ok(None);
         }
-        let (unseen, to_fetch) = remember(&mut transaction, claim.character_id, page.references).await?;
-        let seen = PageSeen { page: page.page, references: page.references.len(), unseen, pages: page.pages };
+        let (unseen, to_fetch) = match page.references {
+            Some(references) => remember(&mut transaction, claim.owner, references).await?,
+            None => (0, Vec::new()),
+        };
+        if page.page > 1 {
+            let number = i32::try_from(page.page).unwrap_or(i32::MAX);
+            match page.etag {
+                Some(etag) => dialect!(transaction, set_etag(claim.owner, number, etag))?,
+                None => dialect!(transaction, forget_etag(claim.owner, number))?,
+            }
+        }
+        let is_empty = page.references.is_some_and(<[_]>::is_empty);
+        let seen = PageSeen { page: page.page, is_empty, unseen, pages: page.pages };
         let next_page = list_walk::next_page(page.mode, seen);
 
         let mut progress = (claim.pages + 1, claim.references_new);
@@ -65,16 +86,16 @@ impl Store {
         match next_page {
             Some(next_page) => {
                 let next_page = i32::try_from(next_page).unwrap_or(i32::MAX);
-                dialect!(transaction, go_on_at(claim.character_id, next_page))?;
+                dialect!(transaction, go_on_at(claim.owner, next_page))?;
             }
             None => {
                 end_walk(&mut transaction, claim, page.mode, first_etag.as_deref(), progress, page.lives_for, random)
                     .await?;
                 // An earlier attempt at this walk may have seen more, and that all of it is gone is most likely a mistake
                 // of ESI: the next walk does not stop at what is known.
-                let is_list_empty = seen.page == 1 && seen.references == 0;
+                let is_list_empty = seen.page == 1 && seen.is_empty;
                 if is_list_empty && claim.resume_page.is_some() && claim.attempt > 1 {
-                    set_full_walk_in(&mut transaction, claim.character_id, Duration::ZERO).await?;
+                    set_full_walk_in(&mut transaction, claim.owner, Duration::ZERO).await?;
                 }
             }
         }
@@ -85,13 +106,13 @@ impl Store {
     }
 }
 
-/// Saves references; returns how many this character had not shown before, and which bodies are to be asked for.
+/// Saves references; returns how many this list had not shown before, and which bodies are to be asked for.
 async fn remember(
     transaction: &mut Access,
-    character_id: CharacterId,
+    owner: ListOwner,
     references: &[KillmailRef],
 ) -> Result<(usize, Vec<KillmailId>), StoreError> {
-    // In one order everywhere: lists of different characters share killmails, and must not wait for each other in a circle.
+    // In one order everywhere: lists share killmails, and must not wait for each other in a circle.
     let mut sorted: Vec<&KillmailRef> = references.iter().collect();
     sorted.sort_unstable_by_key(|reference| reference.killmail_id);
     sorted.dedup_by_key(|reference| reference.killmail_id);
@@ -103,7 +124,7 @@ async fn remember(
     // A reference that was given up gets another chance when a list shows it with another hash. A statement of
     // its own: `on conflict do update` would lock every row that is there, and get in the way of who works on it.
     dialect!(*transaction, revive_references(&references))?;
-    let unseen = dialect!(*transaction, add_to_list(character_id, &references.0))?;
+    let unseen = dialect!(*transaction, add_to_list(owner, &references.0))?;
     let to_fetch = dialect!(*transaction, hint_free(&references.0))?
         .into_iter()
         .map(|id| KillmailId::parse(id).map_err(StoreError::unexpected))

@@ -32,6 +32,16 @@ pub fn scope_of_list(character_id: CharacterId) -> String {
     format!("esi:char-killmail:{character_id}")
 }
 
+/// The bucket from which a corporation's list is paid, if it is read with a token of this character: each of its
+/// directors has one.
+#[must_use]
+pub fn scope_of_corporation_list(director: CharacterId) -> String {
+    format!("esi:corp-killmail:{director}")
+}
+
+/// The way to ESI's route of affiliations.
+pub const SCOPE_AFFILIATIONS: &str = "esi:affiliation";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     pub scope: String,

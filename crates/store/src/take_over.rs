@@ -19,7 +19,7 @@ const FARTHEST_AHEAD: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 /// What the process before has left behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TakenOver {
-    pub characters: u64,
+    pub lists: u64,
     pub killmails: u64,
     /// Rows with a time that lay further ahead than any rule of ours sets one: the machine's clock once stood in the
     /// future. Without a word they would wait until then.
@@ -27,7 +27,7 @@ pub struct TakenOver {
 }
 
 impl Store {
-    /// Hints and leases of characters and killmails are gone, and what was begun is due again with its attempt counted; whoever
+    /// Hints and leases of lists and killmails are gone, and what was begun is due again with its attempt counted; whoever
     /// held a lease finds its fence gone. Slots for token calls are free. Times that a wrong clock has set far ahead are
     /// now.
     ///
@@ -35,14 +35,14 @@ impl Store {
     /// When the database does not answer: nothing is written.
     pub async fn take_over(&self) -> Result<TakenOver, StoreError> {
         let mut transaction = self.transaction("taking over from a process that is gone").await?;
-        let characters = dialect!(transaction, free_characters())?;
+        let lists = dialect!(transaction, free_lists())?;
         let killmails = dialect!(transaction, free_killmails())?;
         dialect!(transaction, free_slots())?;
-        let mut from_the_future = dialect!(transaction, bring_back_characters(FARTHEST_AHEAD))?;
+        let mut from_the_future = dialect!(transaction, bring_back_lists(FARTHEST_AHEAD))?;
         from_the_future += dialect!(transaction, bring_back_killmails(FARTHEST_AHEAD))?;
         from_the_future += dialect!(transaction, bring_back_streams(FARTHEST_AHEAD))?;
         from_the_future += dialect!(transaction, end_pauses(FARTHEST_AHEAD))?;
         transaction.commit().await?;
-        Ok(TakenOver { characters, killmails, from_the_future })
+        Ok(TakenOver { lists, killmails, from_the_future })
     }
 }

@@ -6,7 +6,7 @@ mod sqlite;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::token::{Health, Stream, StreamState, TokenEvent};
+use domain::token::{Health, LIST_SCOPE, Stream, StreamState, TokenEvent};
 use domain::{CharacterId, TokenStreamId};
 use secrecy::SecretString;
 
@@ -92,20 +92,31 @@ pub(crate) fn state(name: &str) -> Result<StreamState, StoreError> {
 }
 
 impl Store {
+    /// For the character's own list.
+    ///
     /// # Errors
     /// When the database does not answer.
     pub async fn streams_of(&self, character_id: CharacterId) -> Result<StreamsNow, StoreError> {
+        self.streams_for(character_id, LIST_SCOPE).await
+    }
+
+    /// What the streams may lack is this scope.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn streams_for(&self, character_id: CharacterId, scope: &str) -> Result<StreamsNow, StoreError> {
         let now = self.now().await?;
-        let streams = self.streams_of_all(&[character_id]).await?.remove(&character_id).unwrap_or_default();
+        let streams = self.streams_of_all(&[character_id], scope).await?.remove(&character_id).unwrap_or_default();
         Ok(StreamsNow { streams, now })
     }
 
     pub(crate) async fn streams_of_all(
         &self,
         character_ids: &[CharacterId],
+        scope: &str,
     ) -> Result<HashMap<CharacterId, Vec<Stream>>, StoreError> {
         let ids: Vec<i64> = character_ids.iter().map(|id| id.get()).collect();
-        let rows = dialect!(self.read("loading token streams").await?, streams(&ids))?;
+        let rows = dialect!(self.read("loading token streams").await?, streams(&ids, scope))?;
         let mut streams: HashMap<CharacterId, Vec<Stream>> = HashMap::new();
         for row in rows {
             let character_id = CharacterId::parse(row.character_id).map_err(StoreError::unexpected)?;

@@ -33,8 +33,8 @@ const REFRESHES_MAX: u32 = 10;
 /// What a token is to be good for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose<'a> {
-    /// The character's killmail list.
-    List,
+    /// A killmail list: this is its scope.
+    List(&'static str),
     /// A sibling service, which asks for these scopes.
     Sibling(&'a [String]),
 }
@@ -43,9 +43,10 @@ impl Worker {
     pub(crate) async fn good_token(
         &self,
         character_id: CharacterId,
+        scope: &'static str,
         stop: &CancellationToken,
     ) -> Result<TokenSearch, StoreError> {
-        self.token_for(Purpose::List, character_id, stop).await
+        self.token_for(Purpose::List(scope), character_id, stop).await
     }
 
     pub(crate) async fn token_for(
@@ -61,7 +62,7 @@ impl Worker {
         let mut granted: Option<AccessToken> = None;
         loop {
             let mut now = match purpose {
-                Purpose::List => self.store().streams_of(character_id).await?,
+                Purpose::List(scope) => self.store().streams_for(character_id, scope).await?,
                 Purpose::Sibling(scopes) => self.store().streams_with_scopes(character_id, scopes).await?,
             };
             now.streams.retain(|stream| !left_out.contains(&stream.token_stream_id));

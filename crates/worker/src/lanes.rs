@@ -3,9 +3,11 @@
 //! A handler is a function from a job to an outcome. It claims its row, works, and finishes the row; whatever it
 //! cannot write because the database is away is tried again here, for as long as the delivery is ours.
 
+mod bearer;
 mod cut;
 pub(crate) mod exercise_token;
 pub(crate) mod fetch_details;
+pub(crate) mod learn_affiliations;
 pub(crate) mod look_at_token;
 pub(crate) mod refresh_token;
 mod renew;
@@ -15,7 +17,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Counted, Delivered, FailureClass, Job, Outcome, Verdict};
+use domain::{Counted, Delivered, FailureClass, Job, Outcome, SyncList, Verdict};
 use service::metrics as names;
 use store::StoreError;
 use store::lease::Claimant;
@@ -33,7 +35,15 @@ pub(crate) struct Delivery {
 
 async fn run(worker: &Worker, job: &Job, delivery: &Delivery) -> Result<Outcome, StoreError> {
     match job {
-        Job::SyncList(sync) => sync_list::sync_list(worker, *sync, delivery).await,
+        Job::SyncList(SyncList { character_id, mode }) => {
+            sync_list::sync_list(worker, (*character_id).into(), *mode, job, delivery).await
+        }
+        Job::SyncCorporationList { corporation_id, mode } => {
+            sync_list::sync_list(worker, (*corporation_id).into(), *mode, job, delivery).await
+        }
+        Job::LearnAffiliations { character_ids } => {
+            learn_affiliations::learn_affiliations(worker, character_ids, delivery).await
+        }
         Job::FetchDetails { killmail_ids } => fetch_details::fetch_details(worker, killmail_ids, delivery).await,
         Job::RefreshToken { token_stream_id, then } => {
             refresh_token::refresh_token(worker, *token_stream_id, *then, delivery).await
@@ -57,6 +67,7 @@ pub async fn handle(worker: Arc<Worker>, delivered: Delivered, stop: Cancellatio
         job.attempt = field::Empty,
         trace.id = %message.trace_id,
         character.id = field::Empty,
+        corporation.id = field::Empty,
         token_stream.id = field::Empty,
     );
     let running = metrics::gauge!(names::JOBS_RUNNING, "kind" => kind);

@@ -125,7 +125,7 @@ async fn a_drain_ends_when_all_lanes_are_empty_and_all_follow_ups_done() {
                         let id = token_stream_id.get();
                         vec![details(id), details(1000 + id)]
                     }
-                    Job::FetchDetails { .. } | Job::ExerciseToken { .. } | Job::LookAtToken { .. } => vec![],
+                    _ => vec![],
                 };
                 sender.send(delivered.message.job_id).unwrap();
                 Outcome { verdict: Verdict::Done, follow_ups }

@@ -2,7 +2,7 @@
 
 use store::character::CharacterListed;
 
-use super::{ReadArguments, connect, from_store};
+use super::{ReadArguments, connect, from_store, minute};
 
 pub(crate) async fn run(arguments: ReadArguments) -> anyhow::Result<String> {
     let store = connect(&arguments.database).await?;
@@ -20,8 +20,7 @@ fn table(characters: &[CharacterListed]) -> String {
 }
 
 fn row(character: &CharacterListed) -> String {
-    let last_synced =
-        character.last_synced_at.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+    let last_synced = character.last_synced_at.map_or_else(|| "never".to_owned(), minute);
     let verdict = character.last_verdict.as_deref().unwrap_or("-");
     let result = match &character.last_reason {
         _ if character.needs_login => "needs a login".to_owned(),

@@ -8,7 +8,9 @@ use esi::Esi;
 use scheduler::{DueArgs, database_readiness, parse_interval};
 use secrecy::SecretString;
 use service::health;
-use service::settings::{DatabaseAddress, ListenArgs, LogArgs, LogFormat, TiersArgs, TokenApiArgs, parse_duration};
+use service::settings::{
+    CorporationsArgs, DatabaseAddress, ListenArgs, LogArgs, LogFormat, TiersArgs, TokenApiArgs, parse_duration,
+};
 use service::{Exit, Stop, classed};
 use store::Store;
 use worker::settings::{Joined, RefreshArgs};
@@ -40,6 +42,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     tiers: TiersArgs,
     #[command(flatten)]
+    corporations: CorporationsArgs,
+    #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
     token_api: TokenApiArgs,
@@ -49,6 +53,7 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
     let format = log.resolve()?.format;
     let file = arguments.refresh.database.resolve_file()?;
     let tiers = arguments.tiers.resolve()?;
+    let all_corporations = arguments.corporations.are_all()?;
     let listen = arguments.listen.resolve()?;
     let token_api = arguments.token_api.resolve(listen)?;
     let settings = arguments.refresh.resolve()?;
@@ -90,6 +95,7 @@ pub(crate) async fn run(arguments: Arguments, log: &LogArgs, stop: Stop) -> anyh
             until: if arguments.drain { Until::LanesEmpty } else { Until::Stopped },
             grace: arguments.grace,
             filter,
+            all_corporations,
         },
     );
     let observer = engine.observer();

@@ -100,6 +100,7 @@ impl DemoFleet {
             until: Until::LanesEmpty,
             grace: GRACE,
             filter: DueFilter::default(),
+            all_corporations: false,
         };
         let engine = Engine::of(Arc::new(worker), settings);
         let ended = tokio::select! {

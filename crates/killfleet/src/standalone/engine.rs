@@ -33,6 +33,8 @@ pub(crate) struct EngineSettings {
     pub(crate) grace: Duration,
     /// Which characters the ticks look at.
     pub(crate) filter: DueFilter,
+    /// Not only the corporations that were added.
+    pub(crate) all_corporations: bool,
 }
 
 /// How an engine came to its end.
@@ -85,10 +87,10 @@ impl Engine {
     ) -> anyhow::Result<Ended> {
         let Self { worker, settings, lanes } = self;
         let store = worker.refresher.store().clone();
-        let TakenOver { characters, killmails, from_the_future } =
+        let TakenOver { lists, killmails, from_the_future } =
             store.take_over().await.map_err(|error| classed(error.failure()))?;
-        if characters + killmails > 0 {
-            tracing::info!(characters, killmails, "going on where another process has ended");
+        if lists + killmails > 0 {
+            tracing::info!(lists, killmails, "going on where another process has ended");
         }
         if from_the_future > 0 {
             tracing::warn!(
@@ -98,7 +100,11 @@ impl Engine {
         }
         // A drain that is through stops the handlers in the same way, though by then none should be running.
         let stop = stop.child_token();
-        let scheduler = Scheduler { store: store.clone(), token_buffer: worker.token_buffer };
+        let scheduler = Scheduler {
+            store: store.clone(),
+            token_buffer: worker.token_buffer,
+            all_corporations: settings.all_corporations,
+        };
         let options = TickOptions { filter: settings.filter, dry_run: false };
         let tick = async |room: Room| {
             let publish = async |jobs| publish(&lanes, jobs);
@@ -200,7 +206,14 @@ mod tests {
 
     fn settings(until: Until) -> EngineSettings {
         let (every, grace) = (Duration::from_secs(10), Duration::from_secs(25));
-        EngineSettings { concurrency_per_lane: 2, every, until, grace, filter: DueFilter::default() }
+        EngineSettings {
+            concurrency_per_lane: 2,
+            every,
+            until,
+            grace,
+            filter: DueFilter::default(),
+            all_corporations: false,
+        }
     }
 
     fn ticked(summary: TickSummary) -> Ticked {

@@ -177,7 +177,7 @@ mod tests {
             let follow_ups = match job {
                 Job::RefreshToken { then, .. } => vec![Job::SyncList(then)],
                 Job::SyncList(_) => vec![details([1]).job, details([2]).job],
-                Job::FetchDetails { .. } | Job::ExerciseToken { .. } | Job::LookAtToken { .. } => vec![],
+                _ => vec![],
             };
             Outcome { verdict: Verdict::Done, follow_ups }
         });

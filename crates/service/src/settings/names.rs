@@ -26,6 +26,7 @@ pub const CONTACT: &str = "KILLFLEET_CONTACT";
 pub const TOKEN_KEY: &str = "KILLFLEET_TOKEN_KEY";
 pub const TOKEN_KEY_FILE: &str = "KILLFLEET_TOKEN_KEY_FILE";
 
+pub const CORPORATIONS: &str = "KILLFLEET_CORPORATIONS";
 pub const TIERS: &str = "KILLFLEET_TIERS";
 
 pub const TOKEN_BUFFER: &str = "KILLFLEET_TOKEN_BUFFER";

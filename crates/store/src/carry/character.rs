@@ -24,6 +24,9 @@ pub(super) struct Character {
     attempt: i32,
     last_synced_at: Option<DateTime<Utc>>,
     full_walk_at: Option<DateTime<Utc>>,
+    corporation_id: Option<i64>,
+    affiliation_due_at: Option<DateTime<Utc>>,
+    director_at: Option<DateTime<Utc>>,
     last_verdict: Option<String>,
     last_reason: Option<String>,
     last_verdict_at: Option<DateTime<Utc>>,
@@ -57,7 +60,8 @@ impl Table for Characters {
         let there = sqlx::query_as!(
             Character,
             r#"select character_id, character_name, created_at, next_sync_at, list_expires_at, list_etag, resume_page,
-                      missing_pages, fence, attempt, last_synced_at, full_walk_at, last_verdict, last_reason, last_verdict_at
+                      missing_pages, fence, attempt, last_synced_at, full_walk_at, last_verdict, last_reason, last_verdict_at,
+                      corporation_id, affiliation_due_at, director_at
                from character where character_id = any($1)"#,
             &ids
         );

@@ -13,7 +13,8 @@ use super::table::Table;
 #[derive(Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub(super) struct Run {
     sync_run_id: i64,
-    character_id: i64,
+    character_id: Option<i64>,
+    corporation_id: Option<i64>,
     started_at: DateTime<Utc>,
     finished_at: DateTime<Utc>,
     verdict: String,
@@ -49,7 +50,8 @@ impl Table for Runs {
         let ids: Vec<i64> = rows.iter().map(Self::key).collect();
         let there = sqlx::query_as!(
             Run,
-            r#"select sync_run_id, character_id, started_at, finished_at, verdict, reason, pages, references_new
+            r#"select sync_run_id, character_id, corporation_id, started_at, finished_at, verdict, reason, pages,
+                      references_new
                from sync_run where sync_run_id = any($1)"#,
             &ids
         );

@@ -2,6 +2,7 @@ use domain::gate::Gate;
 use sqlx::{PgConnection, Result};
 
 use super::Row;
+use crate::list_table::for_both_lists;
 
 pub(super) async fn row(connection: &mut PgConnection) -> Result<Row> {
     sqlx::query_as!(
@@ -52,20 +53,34 @@ pub(super) async fn begin_buckets_anew(connection: &mut PgConnection) -> Result<
 
 /// Those that somebody else has locked are just being worked on.
 pub(super) async fn spread_due_lists(connection: &mut PgConnection, apart: f64, within: f64) -> Result<()> {
-    sqlx::query!(
-        r#"with due as (select character_id, next_sync_at from character
-                        where next_sync_at <= now() and (lease_until is null or lease_until <= now())
-                        for update skip locked),
-                placed as (select character_id,
-                                  (row_number() over (order by next_sync_at, character_id) - 1)::float8
-                                  * least($1::float8, $2::float8 / count(*) over ()) as seconds
-                           from due)
-           update character c set next_sync_at = now() + make_interval(secs => placed.seconds)
-           from placed where placed.character_id = c.character_id"#,
-        apart,
-        within
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
+    macro_rules! spread {
+        ($list:literal) => {
+            sqlx::query!(
+                "with due as (select "
+                    + $list
+                    + "_id as id, next_sync_at from "
+                    + $list
+                    + "
+                              where next_sync_at <= now() and (lease_until is null or lease_until <= now())
+                              for update skip locked),
+                      placed as (select id,
+                                        (row_number() over (order by next_sync_at, id) - 1)::float8
+                                        * least($1::float8, $2::float8 / count(*) over ()) as seconds
+                                 from due)
+                 update "
+                    + $list
+                    + " set next_sync_at = now() + make_interval(secs => placed.seconds)
+                 from placed where placed.id = "
+                    + $list
+                    + "_id",
+                apart,
+                within
+            )
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+        };
+    }
+    for_both_lists!(spread);
+    Ok(())
 }

@@ -3,6 +3,7 @@ use sqlx::Result;
 use sqlx_sqlite::SqliteConnection;
 
 use super::Row;
+use crate::list_table::for_both_lists;
 use crate::sqlite::{now_text, text};
 
 pub(super) async fn row(connection: &mut SqliteConnection) -> Result<Row> {
@@ -44,20 +45,26 @@ pub(super) async fn begin_buckets_anew(connection: &mut SqliteConnection) -> Res
 }
 
 pub(super) async fn spread_due_lists(connection: &mut SqliteConnection, apart: f64, within: f64) -> Result<()> {
-    sqlx::query(
-        "with placed as (select character_id,
-                                (row_number() over (order by next_sync_at, character_id) - 1)
-                                * min(?2, ?3 / count(*) over ()) as seconds
-                         from character
-                         where next_sync_at <= ?1 and (lease_until is null or lease_until <= ?1))
-         update character
-         set next_sync_at = strftime('%Y-%m-%dT%H:%M:%f000Z', ?1, format('+%.3f seconds', placed.seconds))
-         from placed where placed.character_id = character.character_id",
-    )
-    .bind(now_text())
-    .bind(apart)
-    .bind(within)
-    .execute(connection)
-    .await
-    .map(|_| ())
+    macro_rules! spread {
+        ($list:literal) => {
+            sqlx::query(concat!(
+                "with placed as (select ", $list, "_id as id,
+                                        (row_number() over (order by next_sync_at, ", $list, "_id) - 1)
+                                        * min(?2, ?3 / count(*) over ()) as seconds
+                                 from ", $list, "
+                                 where next_sync_at <= ?1 and (lease_until is null or lease_until <= ?1))
+                 update ", $list, "
+                 set next_sync_at = strftime('%Y-%m-%dT%H:%M:%f000Z', ?1, format('+%.3f seconds', placed.seconds))
+                 from placed where placed.id = ", $list, "_id"
+            ))
+            .bind(now_text())
+            .bind(apart)
+            .bind(within)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+        };
+    }
+    for_both_lists!(spread);
+    Ok(())
 }

@@ -1,34 +1,33 @@
 use std::time::Duration;
 
-use domain::CharacterId;
-use sqlx::Result;
+use domain::ListOwner;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, Result};
 use sqlx_sqlite::SqliteConnection;
 
 use super::References;
 use crate::lease;
 use crate::list_job::ListClaim;
+use crate::list_table::table_of;
 use crate::sqlite::{earlier, later, now_text};
 
 pub(super) async fn renew(connection: &mut SqliteConnection, claim: &ListClaim, lives_for: Duration) -> Result<bool> {
-    let renewed = sqlx::query(
-        "update character set lease_until = ?3, list_expires_at = max(coalesce(list_expires_at, ''), ?4)
-         where character_id = ?1 and fence = ?2 and lease_until is not null",
-    )
-    .bind(claim.character_id.get())
+    let list = table_of(claim.owner);
+    let renewed = sqlx::query(AssertSqlSafe(format!(
+        "update {list} set lease_until = ?3, list_expires_at = max(coalesce(list_expires_at, ''), ?4)
+         where {list}_id = ?1 and fence = ?2 and lease_until is not null"
+    )))
+    .bind(claim.owner.id())
     .bind(claim.fence)
     .bind(later(lease::LIST))
     .bind(later(lives_for));
     Ok(renewed.execute(connection).await?.rows_affected() == 1)
 }
 
-pub(super) async fn go_on_at(
-    connection: &mut SqliteConnection,
-    character_id: CharacterId,
-    next_page: i32,
-) -> Result<()> {
-    sqlx::query("update character set resume_page = ?2, list_etag = null where character_id = ?1")
-        .bind(character_id.get())
+pub(super) async fn go_on_at(connection: &mut SqliteConnection, owner: ListOwner, next_page: i32) -> Result<()> {
+    let list = table_of(owner);
+    sqlx::query(AssertSqlSafe(format!("update {list} set resume_page = ?2, list_etag = null where {list}_id = ?1")))
+        .bind(owner.id())
         .bind(next_page)
         .execute(connection)
         .await
@@ -67,16 +66,13 @@ pub(super) async fn revive_references(connection: &mut SqliteConnection, referen
     .map(|_| ())
 }
 
-pub(super) async fn add_to_list(
-    connection: &mut SqliteConnection,
-    character_id: CharacterId,
-    ids: &[i64],
-) -> Result<u64> {
-    let added = sqlx::query(
-        "insert into character_killmail (character_id, killmail_id)
-         select ?1, value from json_each(?2) where true on conflict do nothing",
-    )
-    .bind(character_id.get())
+pub(super) async fn add_to_list(connection: &mut SqliteConnection, owner: ListOwner, ids: &[i64]) -> Result<u64> {
+    let list = table_of(owner);
+    let added = sqlx::query(AssertSqlSafe(format!(
+        "insert into {list}_killmail ({list}_id, killmail_id)
+         select ?1, value from json_each(?2) where true on conflict do nothing"
+    )))
+    .bind(owner.id())
     .bind(Json(ids));
     Ok(added.execute(connection).await?.rows_affected())
 }
@@ -94,4 +90,37 @@ pub(super) async fn hint_free(connection: &mut SqliteConnection, ids: &[i64]) ->
     .bind(earlier(lease::HINT_STALE_AFTER))
     .fetch_all(connection)
     .await
+}
+
+pub(super) async fn etag(connection: &mut SqliteConnection, owner: ListOwner, page: i32) -> Result<Option<String>> {
+    let list = table_of(owner);
+    sqlx::query_scalar(AssertSqlSafe(format!("select etag from {list}_list_page where {list}_id = ?1 and page = ?2")))
+        .bind(owner.id())
+        .bind(page)
+        .fetch_optional(connection)
+        .await
+}
+
+pub(super) async fn set_etag(connection: &mut SqliteConnection, owner: ListOwner, page: i32, etag: &str) -> Result<()> {
+    let list = table_of(owner);
+    sqlx::query(AssertSqlSafe(format!(
+        "insert into {list}_list_page ({list}_id, page, etag) values (?1, ?2, ?3)
+         on conflict do update set etag = excluded.etag"
+    )))
+    .bind(owner.id())
+    .bind(page)
+    .bind(etag)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn forget_etag(connection: &mut SqliteConnection, owner: ListOwner, page: i32) -> Result<()> {
+    let list = table_of(owner);
+    sqlx::query(AssertSqlSafe(format!("delete from {list}_list_page where {list}_id = ?1 and page = ?2")))
+        .bind(owner.id())
+        .bind(page)
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

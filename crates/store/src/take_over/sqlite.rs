@@ -3,14 +3,25 @@ use std::time::Duration;
 use sqlx::Result;
 use sqlx_sqlite::SqliteConnection;
 
+use crate::list_table::for_both_lists;
 use crate::sqlite::{later, now_text};
 
-pub(super) async fn free_characters(connection: &mut SqliteConnection) -> Result<u64> {
-    let freed = sqlx::query(
-        "update character set hinted_at = null, lease_until = null, fence = fence + (lease_until is not null)
-         where hinted_at is not null or lease_until is not null",
-    );
-    Ok(freed.execute(connection).await?.rows_affected())
+pub(super) async fn free_lists(connection: &mut SqliteConnection) -> Result<u64> {
+    macro_rules! free {
+        ($list:literal) => {
+            sqlx::query(concat!(
+                "update ",
+                $list,
+                "
+                 set hinted_at = null, lease_until = null, fence = fence + (lease_until is not null)
+                 where hinted_at is not null or lease_until is not null"
+            ))
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+        };
+    }
+    Ok(for_both_lists!(free).iter().sum())
 }
 
 pub(super) async fn free_killmails(connection: &mut SqliteConnection) -> Result<u64> {
@@ -26,16 +37,25 @@ pub(super) async fn free_slots(connection: &mut SqliteConnection) -> Result<u64>
     Ok(freed.execute(connection).await?.rows_affected())
 }
 
-pub(super) async fn bring_back_characters(connection: &mut SqliteConnection, farthest: Duration) -> Result<u64> {
-    let brought_back = sqlx::query(
-        "update character
-         set next_sync_at = iif(next_sync_at > ?1, ?2, next_sync_at),
-             list_expires_at = iif(list_expires_at > ?1, ?2, list_expires_at)
-         where next_sync_at > ?1 or list_expires_at > ?1",
-    )
-    .bind(later(farthest))
-    .bind(now_text());
-    Ok(brought_back.execute(connection).await?.rows_affected())
+pub(super) async fn bring_back_lists(connection: &mut SqliteConnection, farthest: Duration) -> Result<u64> {
+    macro_rules! bring_back {
+        ($list:literal) => {
+            sqlx::query(concat!(
+                "update ",
+                $list,
+                "
+                 set next_sync_at = iif(next_sync_at > ?1, ?2, next_sync_at),
+                     list_expires_at = iif(list_expires_at > ?1, ?2, list_expires_at)
+                 where next_sync_at > ?1 or list_expires_at > ?1"
+            ))
+            .bind(later(farthest))
+            .bind(now_text())
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+        };
+    }
+    Ok(for_both_lists!(bring_back).iter().sum())
 }
 
 pub(super) async fn bring_back_killmails(connection: &mut SqliteConnection, farthest: Duration) -> Result<u64> {

@@ -1,12 +1,16 @@
 use domain::TokenStreamId;
-use domain::token::{LIST_SCOPE, SCOPE_PROBED_AFTER};
+use domain::token::SCOPE_PROBED_AFTER;
 use sqlx::{PgConnection, Result};
 
 use super::{AccessToken, SealedToken, StreamRow};
 use crate::lease;
 
 /// With the end of an access token stands what was granted with it; before the first one nothing is known.
-pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
+pub(super) async fn streams(
+    connection: &mut PgConnection,
+    character_ids: &[i64],
+    scope: &str,
+) -> Result<Vec<StreamRow>> {
     sqlx::query_as!(
         StreamRow,
         r#"select token_stream_id, character_id, state, last_error_at,
@@ -19,7 +23,7 @@ pub(super) async fn streams(connection: &mut PgConnection, character_ids: &[i64]
                   expires_at, strikes, first_refused_at, next_probe_at
            from token_stream where character_id = any($1)"#,
         character_ids,
-        LIST_SCOPE,
+        scope,
         lease::seconds(SCOPE_PROBED_AFTER)
     )
     .fetch_all(connection)

@@ -1,5 +1,5 @@
 use domain::TokenStreamId;
-use domain::token::{LIST_SCOPE, SCOPE_PROBED_AFTER};
+use domain::token::SCOPE_PROBED_AFTER;
 use sqlx::Result;
 use sqlx::types::Json;
 use sqlx_sqlite::SqliteConnection;
@@ -7,7 +7,11 @@ use sqlx_sqlite::SqliteConnection;
 use super::{AccessToken, SealedToken, StreamRow};
 use crate::sqlite::{earlier, later, now_text, text};
 
-pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[i64]) -> Result<Vec<StreamRow>> {
+pub(super) async fn streams(
+    connection: &mut SqliteConnection,
+    character_ids: &[i64],
+    scope: &str,
+) -> Result<Vec<StreamRow>> {
     sqlx::query_as(
         "select token_stream_id, character_id, state, last_error_at,
                 access_token_sealed is not null as has_access_token,
@@ -19,7 +23,7 @@ pub(super) async fn streams(connection: &mut SqliteConnection, character_ids: &[
          from token_stream where character_id in (select value from json_each(?1))",
     )
     .bind(Json(character_ids))
-    .bind(LIST_SCOPE)
+    .bind(scope)
     .bind(earlier(SCOPE_PROBED_AFTER))
     .bind(later(SCOPE_PROBED_AFTER))
     .fetch_all(connection)

@@ -12,6 +12,7 @@ mod backfill;
 mod breaker;
 mod carry;
 mod connecting;
+mod corporations;
 mod disk_trouble;
 mod due_character_claim;
 mod due_characters;

@@ -29,7 +29,7 @@ async fn whatever_was_hinted_or_begun_is_due_at_once_with_its_attempt_counted(da
     assert!(store.claim_due_killmails(10).await.unwrap().is_empty());
 
     let taken_over = store.take_over().await.unwrap();
-    assert_eq!(taken_over, TakenOver { characters: 2, killmails: 2, from_the_future: 0 });
+    assert_eq!(taken_over, TakenOver { lists: 2, killmails: 2, from_the_future: 0 });
     let due = store.due_characters(DueFilter::default(), None, 10).await.unwrap();
     let due: Vec<_> = due.characters.iter().map(|due| due.character_id).collect();
     assert_eq!(due, [hinted, begun]);

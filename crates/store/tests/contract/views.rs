@@ -118,6 +118,7 @@ async fn every_view_can_be_read_whole(database: Database) {
     database.login(1, "one").await;
     database.wanted(&crate::harness::arrange::references([1, 2])).await;
     database.stored(1).await;
+    database.store.add_corporation(domain::CorporationId::parse(98_000_001).unwrap()).await.unwrap();
     let columns = database.columns_of_views().await;
     let views: BTreeSet<&str> = columns.iter().map(|column| column["view"].as_str().unwrap()).collect();
     assert!(views.len() >= 8, "{views:?}");

@@ -1,5 +1,6 @@
 //! The refresh lane: renew the token of a character that is due but inside the buffer, then send it to the list lane.
 
+use domain::token::LIST_SCOPE;
 use domain::{Job, Outcome, SyncList, TokenStreamId, Verdict};
 use store::StoreError;
 use tracing::{Span, debug};
@@ -21,7 +22,7 @@ pub(crate) async fn refresh_token(
         return Ok(Verdict::skipped("nothing to do: done, in other hands, not due, or removed").into());
     };
     record_attempt(claim.attempt);
-    let found = Cut::unless_found(worker.good_token(then.character_id, &delivery.stop).await?);
+    let found = Cut::unless_found(worker.good_token(then.character_id, LIST_SCOPE, &delivery.stop).await?);
     let mut follow_ups = Vec::new();
     let verdict = match found {
         Ok(_) if worker.store().hand_over_list(&claim).await? => {

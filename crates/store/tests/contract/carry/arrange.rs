@@ -10,13 +10,14 @@ use store::Keyring;
 use store::carry::{BATCH_ROWS, Carried, CarryError, Progress, Refusal};
 use store::refresh_job::AnswerSeen;
 
-use crate::harness::arrange::{listed, references, secret};
+use crate::harness::arrange::{claimant, listed, references, secret};
 use crate::harness::real_killmails::same;
 use crate::harness::{Database, Found};
 
 pub(super) const BUSY: i64 = 90_000_001;
 pub(super) const REFUSED: i64 = 90_000_002;
 pub(super) const LOST: i64 = 90_000_003;
+pub(super) const CORPORATION: i64 = 98_000_001;
 
 /// Ids of token streams, by what became of them.
 pub(super) const GRANTED_STREAM: i64 = 1;
@@ -39,14 +40,24 @@ const NOT_CARRIED: [&str; 8] = [
     // Only their order is.
     "token_event_id",
 ];
-/// Slots for token calls are nobody's, and what is thought of EVE SSO and of ESI, and of what may be spent there, is found
+/// Slots for token calls are nobody's; an ETag saves a token, and the next walk brings it; and what is thought of EVE SSO and of ESI, and of what may be spent there, is found
 /// out anew; the mark is the file's alone.
-const TABLES_NOT_CARRIED: [&str; 7] =
-    ["_sqlx_migrations", "esi_bucket", "esi_gate", "esi_spent", "moved", "sso_breaker", "sso_slot"];
+const TABLES_NOT_CARRIED: [&str; 9] = [
+    "_sqlx_migrations",
+    "character_list_page",
+    "corporation_list_page",
+    "esi_bucket",
+    "esi_gate",
+    "esi_spent",
+    "moved",
+    "sso_breaker",
+    "sso_slot",
+];
 
 /// Fills a file with a little of everything but real bodies.
 pub(super) async fn fill_a_little(file: &Database) {
     fill_lists(file).await;
+    fill_corporation(file).await;
     fill_streams(file).await;
 }
 
@@ -77,7 +88,8 @@ async fn fill_lists(file: &Database) {
     assert!(file.store.finish_list_before(&claim, &again, 3).await.unwrap());
     file.run(format!(
         r#"update character set list_etag = '"etag"', last_synced_at = now() - interval '1 hour',
-                  full_walk_at = now() + interval '29 days'
+                  full_walk_at = now() + interval '29 days', corporation_id = {CORPORATION},
+                  director_at = now() - interval '1 hour', affiliation_due_at = now() + interval '1 hour'
            where character_id = {BUSY}"#
     ))
     .await;
@@ -89,6 +101,27 @@ async fn fill_lists(file: &Database) {
     let claim = file.detail(4).await;
     assert!(file.store.mark_invalid(&claim, "422").await.unwrap());
     file.store.pause("esi", "error limit (420)", std::time::Duration::from_secs(600)).await.unwrap();
+}
+
+/// Read to its end once, and then in trouble.
+async fn fill_corporation(file: &Database) {
+    let corporation_id = domain::CorporationId::parse(CORPORATION).unwrap();
+    assert!(file.store.add_corporation(corporation_id).await.unwrap());
+    for in_trouble in [false, true] {
+        file.run("update corporation set next_sync_at = now() - interval '1 hour', list_expires_at = null").await;
+        let mut claim = file.store.claim_list(corporation_id, claimant(false)).await.unwrap().unwrap();
+        if in_trouble {
+            assert!(file.store.finish_list(&claim, &Verdict::Parked { reason: "too odd".to_owned() }).await.unwrap());
+        } else {
+            let page = references(1..=4);
+            file.store.save_page(&mut claim, listed(&page, 1, 1), 0.5).await.unwrap().unwrap();
+        }
+    }
+    file.run(
+        r#"update corporation set list_etag = '"etag"', resume_page = 2,
+                  list_expires_at = now() + interval '5 minutes', full_walk_at = now() + interval '29 days'"#,
+    )
+    .await;
 }
 
 async fn fill_streams(file: &Database) {
@@ -209,7 +242,7 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
 async fn carried_tables(file: &Database) -> Vec<String> {
     let mut tables = file.tables().await;
     tables.retain(|table| !TABLES_NOT_CARRIED.contains(&table.as_str()));
-    assert_eq!(tables.len(), 9, "{tables:?}");
+    assert_eq!(tables.len(), 11, "{tables:?}");
     tables
 }
 

@@ -6,9 +6,11 @@ use crate::harness::{Database, contract};
 contract![file_and_fleet:it_goes_on_wherever_it_was_cut_off, it_does_not_overwrite_what_the_fleet_has_changed,];
 
 /// In an order in which the rows may go.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "token_stream",
     "sync_run",
+    "corporation_killmail",
+    "corporation",
     "character_killmail",
     "character",
     "killmail_participant",

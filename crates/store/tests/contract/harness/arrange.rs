@@ -61,7 +61,7 @@ pub(crate) fn sorted(ids: impl IntoIterator<Item = impl Into<i64>>) -> Vec<i64> 
 
 /// A page that may be asked for again at once, in the mode that stops at what is known.
 pub(crate) fn listed(references: &[KillmailRef], page: u32, pages: u32) -> ListedPage<'_> {
-    ListedPage { page, references, pages, etag: None, lives_for: Duration::ZERO, mode: SyncMode::New }
+    ListedPage { page, references: Some(references), pages, etag: None, lives_for: Duration::ZERO, mode: SyncMode::New }
 }
 
 /// The smallest body that can be stored.
