@@ -86,7 +86,7 @@ mod tests {
     fn all_groups_fit_into_one_command_line() {
         AllArgs::augment_args(Command::new("test")).debug_assert();
         let described = described::<AllArgs>();
-        assert_eq!(described.len(), 28);
+        assert_eq!(described.len(), 29);
         for (flag, variable, is_hidden) in described {
             assert_eq!(variable, format!("KILLFLEET_{}", flag[2..].replace('-', "_").to_uppercase()));
             let secrets =
