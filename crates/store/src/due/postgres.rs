@@ -116,9 +116,17 @@ pub(super) async fn unmark_killmails(connection: &mut PgConnection, killmail_ids
     .map(|_| ())
 }
 
-pub(super) async fn prune_sync_runs(connection: &mut PgConnection, kept_for: Duration) -> Result<u64> {
-    sqlx::query!("delete from sync_run where finished_at < now() - make_interval(secs => $1)", lease::seconds(kept_for))
-        .execute(connection)
-        .await
-        .map(|pruned| pruned.rows_affected())
+/// Rows that another scheduler is just removing are its business.
+pub(super) async fn prune_sync_runs(connection: &mut PgConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query!(
+        r#"with old as (
+               select sync_run_id from sync_run where finished_at < now() - make_interval(secs => $1)
+               order by finished_at limit $2 for update skip locked)
+           delete from sync_run r using old where r.sync_run_id = old.sync_run_id"#,
+        lease::seconds(kept_for),
+        i64::from(limit)
+    )
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
 }
