@@ -107,8 +107,13 @@ pub(super) async fn count_killmails(connection: &mut PgConnection) -> Result<i64
 
 pub(super) async fn unmark_killmails(connection: &mut PgConnection, killmail_ids: &[i64]) -> Result<()> {
     sqlx::query!(
-        r#"update killmail_ref set hinted_at = null
-           where killmail_id = any($1) and (lease_until is null or lease_until <= now())"#,
+        r#"with free as (
+               select killmail_id from killmail_ref
+               where killmail_id = any($1) and (lease_until is null or lease_until <= now())
+               order by killmail_id
+               for update)
+           update killmail_ref r set hinted_at = null
+           from free where free.killmail_id = r.killmail_id"#,
         killmail_ids
     )
     .execute(connection)
