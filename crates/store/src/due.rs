@@ -16,6 +16,7 @@ use domain::token::LIST_SCOPE;
 use domain::{CharacterId, KillmailId};
 
 use crate::access::dialect;
+use crate::prune::in_batches;
 use crate::{Store, StoreError};
 
 /// Which characters a tick looks at.
@@ -131,15 +132,19 @@ impl Store {
         access.commit().await
     }
 
-    /// Removes records of list walks that are older than 30 days; returns how many.
+    /// Removes records of list walks that are older than 30 days; returns how many. After a long standstill the rest is
+    /// left to the next tick.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer: what was removed before stays so.
     pub async fn prune_sync_runs(&self) -> Result<u64, StoreError> {
-        let mut access = self.change("removing old records of list walks").await?;
-        let pruned = dialect!(access, prune_sync_runs(SYNC_RUN_KEPT_FOR))?;
-        access.commit().await?;
-        Ok(pruned)
+        in_batches(async |limit| {
+            let mut access = self.change("removing old records of list walks").await?;
+            let pruned = dialect!(access, prune_sync_runs(SYNC_RUN_KEPT_FOR, limit))?;
+            access.commit().await?;
+            Ok(pruned)
+        })
+        .await
     }
 }
 

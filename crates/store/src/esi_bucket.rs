@@ -24,6 +24,8 @@ pub struct Turns {
     pub every: Duration,
     /// What the schedule was made for.
     pub allowance: Allowance,
+    /// As of when they count as used.
+    pub counted_at: DateTime<Utc>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -56,23 +58,25 @@ impl Store {
         let spent_tokens = u32::try_from(spent.tokens).unwrap_or(u32::MAX);
         let taken = allowance.take(&Schedule { free_at, spent_tokens, oldest_at: spent.oldest_at, now });
         dialect!(transaction, set_free_at(bucket, taken.free_at))?;
+        let counted_at = taken.free_at.max(now);
         if taken.count > 0 {
             let tokens = i32::try_from(taken.count * CALL_TOKENS).unwrap_or(i32::MAX);
-            dialect!(transaction, add_spent(bucket, taken.free_at.max(now), tokens))?;
+            dialect!(transaction, add_spent(bucket, counted_at, tokens))?;
         }
         transaction.commit().await?;
         let first_in = (taken.first_at - now).to_std().unwrap_or_default();
-        Ok(Turns { count: taken.count, first_in, every: taken.every, allowance })
+        Ok(Turns { count: taken.count, first_in, every: taken.every, allowance, counted_at })
     }
 
-    /// Turns that were taken and not used can be taken by others.
+    /// Turns that were taken and not used can be taken by others. `counted_at` is that of [`Turns`]: what is given back is
+    /// forgotten together with what was taken, and never counts for more than that.
     ///
     /// # Errors
     /// When the database does not answer: then they are lost until they are a window old.
-    pub async fn give_back_turns(&self, bucket: &str, count: u32) -> Result<(), StoreError> {
+    pub async fn give_back_turns(&self, bucket: &str, count: u32, counted_at: DateTime<Utc>) -> Result<(), StoreError> {
         let mut access = self.change("giving turns to call ESI back").await?;
         let tokens = i32::try_from(count * CALL_TOKENS).unwrap_or(i32::MAX);
-        dialect!(access, add_spent_now(bucket, -tokens))?;
+        dialect!(access, add_spent(bucket, counted_at, -tokens))?;
         access.commit().await
     }
 

@@ -37,6 +37,7 @@ pub mod login;
 pub mod look;
 pub mod pause;
 mod postgres;
+mod prune;
 pub mod refresh_job;
 pub mod reseal;
 pub mod schema;

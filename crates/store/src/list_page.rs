@@ -113,9 +113,10 @@ async fn remember(
     references: &[KillmailRef],
 ) -> Result<(usize, Vec<KillmailId>), StoreError> {
     // In one order everywhere: lists share killmails, and must not wait for each other in a circle.
+    // One that is shown with two hashes is wanted with the lesser one; the other has its turn below.
     let mut sorted: Vec<&KillmailRef> = references.iter().collect();
-    sorted.sort_unstable_by_key(|reference| reference.killmail_id);
-    sorted.dedup_by_key(|reference| reference.killmail_id);
+    sorted.sort_unstable_by_key(|reference| (reference.killmail_id, reference.killmail_hash.as_str()));
+    sorted.dedup();
     let references: References = sorted
         .iter()
         .map(|reference| (reference.killmail_id.get(), reference.killmail_hash.as_str().to_owned()))

@@ -12,16 +12,13 @@ use domain::TokenStreamId;
 use domain::token::{StreamState, TokenEvent};
 
 use crate::access::{Access, dialect};
+use crate::prune::in_batches;
 use crate::{Store, StoreError};
 
 const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Of `refreshed` and `rotated`, which a login that is in use has 72 times a day: 65 million in 90 days of 10,000 logins. The
 /// last one is in the stream's row, whenever it was; the others tell little after some days.
 const FREQUENT_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// A statement over millions of rows would keep SQLite's only writer from everybody else for minutes.
-const ROWS_PER_BATCH: u32 = 5_000;
-/// 100,000 in every tick are more than a fleet of 100,000 characters writes in a quarter of an hour.
-const BATCHES_PER_TICK: u32 = 20;
 
 impl Store {
     /// Writes down that the access token of a stream was given to a sibling service, and to which.
@@ -40,18 +37,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer: what was removed before stays so.
     pub async fn prune_token_events(&self) -> Result<u64, StoreError> {
-        let mut pruned = 0;
-        for _ in 0..BATCHES_PER_TICK {
+        in_batches(async |limit| {
             let mut transaction = self.transaction("removing old records of token streams").await?;
-            let mut batch = dialect!(transaction, prune_frequent(FREQUENT_KEPT_FOR, ROWS_PER_BATCH))?;
-            batch += dialect!(transaction, prune(KEPT_FOR, ROWS_PER_BATCH))?;
+            let mut pruned = dialect!(transaction, prune_frequent(FREQUENT_KEPT_FOR, limit))?;
+            pruned += dialect!(transaction, prune(KEPT_FOR, limit))?;
             transaction.commit().await?;
-            pruned += batch;
-            if batch < u64::from(ROWS_PER_BATCH) {
-                break;
-            }
-        }
-        Ok(pruned)
+            Ok(pruned)
+        })
+        .await
     }
 }
 

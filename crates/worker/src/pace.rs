@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use domain::pace::{Allowance, BODIES, CALL_TOKENS};
 use domain::{Failure, FailureClass};
 use esi::Budget;
@@ -25,20 +26,28 @@ struct Taken {
     every: Duration,
     left: u32,
     allowance: Allowance,
+    counted_at: DateTime<Utc>,
+}
+
+/// Whose it is may call.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Turn {
+    counted_at: DateTime<Utc>,
 }
 
 impl Pace {
     /// Comes back when it is our turn to call; with the wait if that is too long, because the bucket is used up.
-    pub(crate) async fn turn(&self, store: &Store) -> Result<Option<Failure>, StoreError> {
+    pub(crate) async fn turn(&self, store: &Store) -> Result<Result<Turn, Failure>, StoreError> {
         loop {
             let turns = self.next(store).await?;
             if turns.count == 0 && turns.first_in > WAIT_MAX {
                 let reason = "what the fleet may spend on bodies is used up";
-                return Ok(Some(Failure::is(FailureClass::Wait(turns.first_in), reason)));
+                return Ok(Err(Failure::is(FailureClass::Wait(turns.first_in), reason)));
             }
             tokio::time::sleep(turns.first_in).await;
             if turns.count > 0 {
-                return Ok(None);
+                return Ok(Ok(Turn { counted_at: turns.counted_at }));
             }
         }
     }
@@ -51,16 +60,22 @@ impl Pace {
             let first_in = turns.next_at.saturating_duration_since(Instant::now());
             turns.next_at += turns.every;
             turns.left -= 1;
-            return Ok(Turns { count: 1, first_in, every: turns.every, allowance: turns.allowance });
+            let Taken { every, allowance, counted_at, .. } = *turns;
+            return Ok(Turns { count: 1, first_in, every, allowance, counted_at });
         }
         if let Some(late) = taken.take().filter(|turns| turns.left > 0) {
-            store.give_back_turns(SCOPE_BODIES, late.left).await?;
+            store.give_back_turns(SCOPE_BODIES, late.left, late.counted_at).await?;
         }
         let turns = store.take_turns(SCOPE_BODIES, BODIES).await?;
-        let Turns { count, first_in, every, allowance } = turns;
+        let Turns { count, first_in, every, allowance, counted_at } = turns;
         let next_at = Instant::now() + first_in + every;
-        *taken = Some(Taken { next_at, every, left: count.saturating_sub(1), allowance });
+        *taken = Some(Taken { next_at, every, left: count.saturating_sub(1), allowance, counted_at });
         Ok(turns)
+    }
+
+    /// The turn that has come is not used: others may.
+    pub(crate) async fn give_back(&self, store: &Store, turn: Turn) -> Result<(), StoreError> {
+        store.give_back_turns(SCOPE_BODIES, 1, turn.counted_at).await
     }
 
     /// What ESI says after a call: another limit holds from now on, and what was dearer than a call that succeeds is

@@ -1,5 +1,5 @@
-//! The fleet's pauses as this worker sees them: read at most once a second, kept before every call. The daily downtime
-//! is kept to the second, whoever has told the others of it.
+//! The fleet's pauses as this worker sees them: read once a second, and before anything is put off; kept before every
+//! call. The daily downtime is kept to the second, whoever has told the others of it.
 
 use std::sync::{Mutex as PlainMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use tracing::{error, warn};
 /// How old our picture may be: a pause set by one worker is kept by all within two seconds.
 const READ_EVERY: Duration = Duration::from_secs(1);
 const LONGEST_SSO_WAIT: Duration = Duration::from_secs(60);
-/// A pause of all calls to ESI may end at any moment, with its status: who was put off by it, or by a picture of it that
-/// is a second old, shall be due soon after. While it lasts no tick queues them.
+/// A pause of all calls to ESI may end at any moment, with its status: who was put off by it shall be due soon after.
+/// While it lasts no tick queues them.
 const LONGEST_ESI_WAIT: Duration = Duration::from_secs(10);
 
 /// Of one process.
@@ -89,23 +89,32 @@ impl Pauses {
         self.wait_for(store, &[pause::SCOPE_SSO, pause::SCOPE_SSO_WAIT, pause::SCOPE_VALIDATE]).await
     }
 
+    /// A picture of a moment ago is good enough to call by, but nobody is put off by it: what it shows may be over, and
+    /// all that was queued when it ended would be put off once more.
     async fn wait_for(&self, store: &Store, scopes: &[&str]) -> Result<Option<Failure>, StoreError> {
         let mut seen = self.seen.lock().await;
-        let seen = match seen.take().filter(|seen| seen.read_at.elapsed() < READ_EVERY) {
-            Some(fresh) => seen.insert(fresh),
-            None => {
-                let now = store.now().await?;
-                let read_at = Instant::now();
-                seen.insert(Seen { read_at, now, in_force: store.pauses().await? })
-            }
-        };
+        let picture = seen.take().filter(|seen| seen.read_at.elapsed() < READ_EVERY);
+        if let Some(picture) = picture
+            && self.longest(&picture, scopes).is_none()
+        {
+            *seen = Some(picture);
+            return Ok(None);
+        }
+        let now = store.now().await?;
+        let read_at = Instant::now();
+        let picture = seen.insert(Seen { read_at, now, in_force: store.pauses().await? });
+        let longest = self.longest(picture, scopes);
+        Ok(longest.map(|(remaining, reason)| Failure::is(FailureClass::Wait(remaining), reason)))
+    }
+
+    /// With the downtime, which is kept whether or not it is in the picture.
+    fn longest(&self, picture: &Seen, scopes: &[&str]) -> Option<(Duration, String)> {
         let downtime = self.downtime.filter(|_| scopes.contains(&pause::SCOPE_ESI));
         let kept = downtime.and_then(|downtime| {
-            let remaining = downtime.remaining(seen.now())?;
+            let remaining = downtime.remaining(picture.now())?;
             Some((remaining.min(LONGEST_ESI_WAIT), format!("EVE's daily downtime, {downtime}")))
         });
-        let longest = seen.longest(scopes).into_iter().chain(kept).max_by_key(|(remaining, _)| *remaining);
-        Ok(longest.map(|(remaining, reason)| Failure::is(FailureClass::Wait(remaining), reason)))
+        picture.longest(scopes).into_iter().chain(kept).max_by_key(|(remaining, _)| *remaining)
     }
 
     /// An answer that concerns others too becomes a pause: 420 stops everything, 429 the bucket that the call was to be

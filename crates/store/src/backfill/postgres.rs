@@ -72,6 +72,7 @@ pub(super) async fn add_killmails(
                 as a (killmail_id, killmail_hash, killmail_time, solar_system_id, body)
            join killmail_ref r using (killmail_id, killmail_hash)
            where r.state = 'stored'
+           order by killmail_id
            on conflict do nothing
            returning killmail_id"#,
         &ids,

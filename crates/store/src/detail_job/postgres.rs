@@ -1,3 +1,6 @@
+//! Whoever locks several rows of `killmail_ref`, here or elsewhere, and waits for them does so in the order of their
+//! ids: so nobody waits for another one in a circle.
+
 use std::time::Duration;
 
 use domain::{Counted, KillmailRef};
@@ -7,7 +10,7 @@ use super::{Claimed, DetailClaim, IdsAndFences, NewKillmail};
 use crate::lease::{self, Claimant};
 
 pub(super) async fn claim(connection: &mut PgConnection, ids: &[i64], claimant: Claimant) -> Result<Vec<Claimed>> {
-    // Locked rows are waited for, in one order: skipping them would leave their hint without anybody to act on it.
+    // Locked rows are waited for: skipping them would leave their hint without anybody to act on it.
     sqlx::query_as!(
         Claimed,
         r#"with free as (
@@ -93,14 +96,18 @@ pub(super) async fn end(
     reason: Option<&str>,
 ) -> Result<u64> {
     let ended = sqlx::query!(
-        r#"update killmail_ref r
+        r#"with ours as (
+               select r.killmail_id from killmail_ref r
+               join unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence) using (killmail_id, fence)
+               where r.lease_until is not null and r.state = 'wanted'
+               order by r.killmail_id
+               for update of r)
+           update killmail_ref r
            set state = $3, due_at = now() + make_interval(secs => $4),
                attempt = r.attempt - case when $5 then 1 else 0 end,
                refusals = r.refusals + case when $6 then 1 else 0 end,
                last_reason = $7, hinted_at = null, lease_until = null
-           from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
-           where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null
-             and r.state = 'wanted'"#,
+           from ours where ours.killmail_id = r.killmail_id"#,
         ids,
         fences,
         state,
@@ -114,10 +121,14 @@ pub(super) async fn end(
 
 pub(super) async fn hand_over(connection: &mut PgConnection, (ids, fences): &IdsAndFences) -> Result<Vec<i64>> {
     sqlx::query_scalar!(
-        r#"update killmail_ref r set lease_until = null, hinted_at = now(), attempt = r.attempt - 1
-           from unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence)
-           where r.killmail_id = c.killmail_id and r.fence = c.fence and r.lease_until is not null
-             and r.state = 'wanted'
+        r#"with ours as (
+               select r.killmail_id from killmail_ref r
+               join unnest($1::bigint[], $2::bigint[]) as c (killmail_id, fence) using (killmail_id, fence)
+               where r.lease_until is not null and r.state = 'wanted'
+               order by r.killmail_id
+               for update of r)
+           update killmail_ref r set lease_until = null, hinted_at = now(), attempt = r.attempt - 1
+           from ours where ours.killmail_id = r.killmail_id
            returning r.killmail_id"#,
         ids,
         fences

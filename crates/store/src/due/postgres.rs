@@ -107,8 +107,13 @@ pub(super) async fn count_killmails(connection: &mut PgConnection) -> Result<i64
 
 pub(super) async fn unmark_killmails(connection: &mut PgConnection, killmail_ids: &[i64]) -> Result<()> {
     sqlx::query!(
-        r#"update killmail_ref set hinted_at = null
-           where killmail_id = any($1) and (lease_until is null or lease_until <= now())"#,
+        r#"with free as (
+               select killmail_id from killmail_ref
+               where killmail_id = any($1) and (lease_until is null or lease_until <= now())
+               order by killmail_id
+               for update)
+           update killmail_ref r set hinted_at = null
+           from free where free.killmail_id = r.killmail_id"#,
         killmail_ids
     )
     .execute(connection)
@@ -116,9 +121,17 @@ pub(super) async fn unmark_killmails(connection: &mut PgConnection, killmail_ids
     .map(|_| ())
 }
 
-pub(super) async fn prune_sync_runs(connection: &mut PgConnection, kept_for: Duration) -> Result<u64> {
-    sqlx::query!("delete from sync_run where finished_at < now() - make_interval(secs => $1)", lease::seconds(kept_for))
-        .execute(connection)
-        .await
-        .map(|pruned| pruned.rows_affected())
+/// Rows that another scheduler is just removing are its business.
+pub(super) async fn prune_sync_runs(connection: &mut PgConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query!(
+        r#"with old as (
+               select sync_run_id from sync_run where finished_at < now() - make_interval(secs => $1)
+               order by finished_at limit $2 for update skip locked)
+           delete from sync_run r using old where r.sync_run_id = old.sync_run_id"#,
+        lease::seconds(kept_for),
+        i64::from(limit)
+    )
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
 }

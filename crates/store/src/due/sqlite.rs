@@ -117,10 +117,14 @@ pub(super) async fn unmark_killmails(connection: &mut SqliteConnection, killmail
     .map(|_| ())
 }
 
-pub(super) async fn prune_sync_runs(connection: &mut SqliteConnection, kept_for: Duration) -> Result<u64> {
-    sqlx::query("delete from sync_run where finished_at < ?1")
-        .bind(earlier(kept_for))
-        .execute(connection)
-        .await
-        .map(|pruned| pruned.rows_affected())
+pub(super) async fn prune_sync_runs(connection: &mut SqliteConnection, kept_for: Duration, limit: u32) -> Result<u64> {
+    sqlx::query(
+        "delete from sync_run
+         where sync_run_id in (select sync_run_id from sync_run where finished_at < ?1 order by finished_at limit ?2)",
+    )
+    .bind(earlier(kept_for))
+    .bind(limit)
+    .execute(connection)
+    .await
+    .map(|pruned| pruned.rows_affected())
 }

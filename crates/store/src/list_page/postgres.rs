@@ -61,11 +61,16 @@ pub(super) async fn add_references(connection: &mut PgConnection, (ids, hashes):
 
 pub(super) async fn revive_references(connection: &mut PgConnection, (ids, hashes): &References) -> Result<()> {
     sqlx::query!(
-        r#"update killmail_ref r
-           set killmail_hash = listed.killmail_hash, state = 'wanted', due_at = now(), attempt = 0, refusals = 0
-           from unnest($1::bigint[], $2::text[]) as listed (killmail_id, killmail_hash)
-           where r.killmail_id = listed.killmail_id and r.state in ('invalid', 'parked')
-             and r.killmail_hash <> listed.killmail_hash"#,
+        r#"with given_up as (
+               select r.killmail_id, listed.killmail_hash
+               from unnest($1::bigint[], $2::text[]) as listed (killmail_id, killmail_hash)
+               join killmail_ref r using (killmail_id)
+               where r.state in ('invalid', 'parked') and r.killmail_hash <> listed.killmail_hash
+               order by r.killmail_id
+               for update of r)
+           update killmail_ref r
+           set killmail_hash = given_up.killmail_hash, state = 'wanted', due_at = now(), attempt = 0, refusals = 0
+           from given_up where given_up.killmail_id = r.killmail_id"#,
         ids,
         hashes
     )

@@ -1,11 +1,14 @@
 //! Killmails of an archive: stored as if ESI had sent them, and nobody asks ESI for them any more.
 
-use domain::{KillmailRef, Verdict};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use domain::{KillmailId, KillmailRef, Verdict};
 use serde_json::json;
 use store::backfill::{ArchivedKillmail, Backfilled};
-use store::detail_job::NewKillmail;
+use store::detail_job::{DetailClaim, NewKillmail};
 
-use crate::harness::arrange::{killmail, new_killmail, reference, references, small_body};
+use crate::harness::arrange::{claimant, killmail, new_killmail, reference, references, small_body};
 use crate::harness::real_killmails::{self, RealKillmail};
 use crate::harness::{Database, at_once, contract};
 
@@ -13,6 +16,8 @@ contract![
     // jsonb has no place for the character U+0000; the file holds the text as it is.
     postgres:
     one_that_the_server_does_not_take_is_left_out_alone,
+    // A file has one writer.
+    who_lets_go_of_killmails_and_who_takes_them_never_wait_in_a_circle,
 ];
 contract![
     what_an_archive_brings_is_what_esi_would_have_sent,
@@ -198,4 +203,42 @@ async fn the_same_archives_at_once_are_stored_once(database: Database) {
     assert_eq!(done.iter().map(|done| done.already_stored).sum::<u64>(), 7 * 200);
     assert_eq!(database.value("select count(*) from killmail_participant").await, json!(400));
     assert_eq!(database.value("select count(*) from killmail_ref where state = 'stored'").await, json!(200));
+}
+
+/// What somebody does with the same killmails as others.
+enum Does {
+    Archive(Vec<(KillmailRef, String)>),
+    TakeOver(Vec<KillmailId>),
+    PutOff(Vec<DetailClaim>),
+    HandOver(Vec<DetailClaim>),
+}
+
+async fn who_lets_go_of_killmails_and_who_takes_them_never_wait_in_a_circle(database: Database) {
+    const AT_ONCE: i64 = 1000;
+    const ROUNDS: i64 = 10;
+    database.wanted(&references(1..=ROUNDS * AT_ONCE)).await;
+    database.run("create index backwards on killmail_ref (killmail_id desc)").await;
+    for round in 0..ROUNDS {
+        let ids = round * AT_ONCE + 1..=(round + 1) * AT_ONCE;
+        let killmail_ids: Vec<KillmailId> = ids.clone().map(killmail).collect();
+        let mut claims = database.store.claim_details(&killmail_ids, claimant(false)).await.unwrap();
+        // Somebody may hold them in any order, and so may the table its rows.
+        claims.sort_by_key(|claim| Reverse(claim.reference.killmail_id));
+        database.run("cluster killmail_ref using backwards").await;
+        let lets_go = if round % 2 == 0 { Does::PutOff(claims) } else { Does::HandOver(claims) };
+        let everybody = [Does::Archive(small(ids)), Does::TakeOver(killmail_ids), lets_go];
+        at_once(&database, everybody, |database, does| async move {
+            match does {
+                Does::Archive(killmails) => assert_eq!(counts(&backfill(&database, &killmails).await).2, 0),
+                Does::TakeOver(ids) => drop(database.store.claim_details(&ids, claimant(true)).await.unwrap()),
+                Does::PutOff(claims) => {
+                    database.store.put_off_details(&claims, Duration::ZERO, "a pause").await.unwrap();
+                }
+                Does::HandOver(claims) => drop(database.store.hand_over_details(&claims).await.unwrap()),
+            }
+        })
+        .await;
+    }
+    let stored = "select count(*) from killmail_ref where state = 'stored'";
+    assert_eq!(database.value(stored).await, json!(ROUNDS * AT_ONCE));
 }

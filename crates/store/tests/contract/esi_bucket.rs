@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::pace::{Allowance, BODIES};
 use store::esi_bucket::Turns;
 
@@ -10,6 +11,7 @@ use crate::harness::{Database, at_once, contract};
 contract![
     turns_of_many_who_ask_at_once_never_overlap,
     after_a_quiet_time_some_come_at_once_and_then_no_more,
+    what_is_given_back_late_holds_up_nobody,
     what_a_window_has_used_up_comes_back_with_its_age,
     what_esi_says_of_its_limits_holds_from_then_on,
     a_clock_that_was_wrong_holds_up_nobody,
@@ -46,19 +48,30 @@ async fn turns_of_many_who_ask_at_once_never_overlap(database: Database) {
 
 async fn after_a_quiet_time_some_come_at_once_and_then_no_more(database: Database) {
     let mut at_once = 0;
-    loop {
+    let last = loop {
         let turns = take(&database).await;
         if turns.every > Duration::ZERO {
-            break;
+            break turns;
         }
         assert_eq!(turns.first_in, Duration::ZERO);
         at_once += turns.count;
-    }
+    };
     assert!((330..400).contains(&at_once), "{at_once}");
     let all = spent(&database).await;
     assert!((660.0..=802.0).contains(&all), "{all}");
-    database.store.give_back_turns(BUCKET, 3).await.unwrap();
+    database.store.give_back_turns(BUCKET, 3, last.counted_at).await.unwrap();
     assert_eq!(spent(&database).await, all - 6.0);
+}
+
+async fn what_is_given_back_late_holds_up_nobody(database: Database) {
+    // A process takes some and is idle for longer than a window; everything else that was taken is forgotten by then.
+    let before = take(&database).await;
+    let counted_at = before.counted_at - TimeDelta::minutes(16);
+    database.run("update esi_spent set at = at - interval '16 minutes'").await;
+    database.store.give_back_turns(BUCKET, 5, counted_at).await.unwrap();
+    let turns = take(&database).await;
+    assert!(turns.count > 0 && turns.first_in == Duration::ZERO, "{turns:?}");
+    assert_eq!(spent(&database).await, f64::from(2 * turns.count), "and nobody may take more for it");
 }
 
 async fn what_a_window_has_used_up_comes_back_with_its_age(database: Database) {

@@ -7,7 +7,7 @@ use domain::{Counted, KillmailHash, KillmailRef, Tries, Verdict};
 use crate::harness::arrange::{claimant, killmail, listed, references, sorted};
 use crate::harness::{Database, contract};
 
-contract![what_was_given_up_stays_so_until_a_list_shows_another_hash];
+contract![what_was_given_up_stays_so_until_a_list_shows_another_hash, of_two_hashes_on_one_page_each_has_its_turn,];
 
 async fn what_was_given_up_stays_so_until_a_list_shows_another_hash(database: Database) {
     // 10 is invalid and 11 is parked, each after a refusal and an outage.
@@ -42,5 +42,21 @@ async fn what_was_given_up_stays_so_until_a_list_shows_another_hash(database: Da
     for id in [10, 11] {
         let claim = database.detail(id).await;
         assert_eq!((claim.reference.killmail_hash, claim.tries), (hash.clone(), Tries { attempts: 1, refusals: 0 }));
+    }
+}
+
+async fn of_two_hashes_on_one_page_each_has_its_turn(database: Database) {
+    let pilots = database.characters([1, 2]).await;
+    let hashes = ["ab", "cd"].map(|hash| KillmailHash::parse(hash.repeat(20)).unwrap());
+    let [lesser, greater] =
+        hashes.clone().map(|killmail_hash| KillmailRef { killmail_id: killmail(10), killmail_hash });
+    let page = [greater, lesser.clone(), lesser];
+    for (pilot, hash) in pilots.into_iter().zip(hashes) {
+        let mut claim = database.list(pilot).await;
+        let saved = database.store.save_page(&mut claim, listed(&page, 1, 1), 0.5).await.unwrap().unwrap();
+        assert_eq!((saved.unseen, sorted(saved.to_fetch)), (1, vec![10]));
+        let claim = database.detail(10).await;
+        assert_eq!(claim.reference.killmail_hash, hash);
+        assert!(database.store.mark_invalid(&claim, "422").await.unwrap());
     }
 }

@@ -15,6 +15,7 @@ contract![
     those_who_sleep_are_looked_at_rarely,
     other_tiers_are_kept,
     records_of_walks_are_kept_for_thirty_days,
+    a_tick_removes_no_more_records_of_walks_than_it_has_time_for,
 ];
 
 const WAITS: &str = "select extract(epoch from next_sync_at - last_synced_at) from character where character_id = 1";
@@ -107,6 +108,18 @@ async fn records_of_walks_are_kept_for_thirty_days(database: Database) {
     assert_eq!(database.store.prune_sync_runs().await.unwrap(), 1);
     assert_eq!(database.store.prune_sync_runs().await.unwrap(), 0);
     assert_eq!(database.rows("select * from sync_run").await.len(), 2);
+}
+
+async fn a_tick_removes_no_more_records_of_walks_than_it_has_time_for(database: Database) {
+    let many = "insert into sync_run (character_id, started_at, finished_at, verdict, pages, references_new)
+                with recursive numbers (number) as (
+                    select 1 union all select number + 1 from numbers where number < 100700)
+                select 1, now() - interval '31 days', now() - interval '31 days', 'done', 1, 0 from numbers";
+    database.character(1).await;
+    assert_eq!(database.run(many).await, 100_700);
+    for expected in [100_000, 700, 0] {
+        assert_eq!(database.store.prune_sync_runs().await.unwrap(), expected);
+    }
 }
 
 async fn other_tiers_are_kept(database: Database) {

@@ -35,19 +35,29 @@ pub(crate) async fn fetch_details(
     let mut batch = Batch::default();
     // From the end, so that what is not begun stays in the vector.
     while let Some(claim) = claims.pop() {
+        // Before a turn is taken: with a long backlog every job would take one when a pause begins.
+        if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), pause::SCOPE_BODIES).await? {
+            claims.push(claim);
+            batch.put_off(worker, &claims, &wait).await?;
+            break;
+        }
         let Some(turn) = delivery.stop.run_until_cancelled(worker.pace.turn(worker.store())).await else {
             claims.push(claim);
             let rest = worker.store().hand_over_details(&claims).await?;
             return Ok(batch.outcome(&rest));
         };
-        if let Some(wait) = turn? {
-            claims.push(claim);
-            let delay = batch.put_off(worker, &claims, &wait).await?;
-            worker.pauses.pause(worker.store(), pause::SCOPE_BODIES, &wait.reason, delay).await?;
-            break;
-        }
-        // A pause may have begun while we waited for our turn.
+        let turn = match turn? {
+            Ok(turn) => turn,
+            Err(wait) => {
+                claims.push(claim);
+                let delay = batch.put_off(worker, &claims, &wait).await?;
+                worker.pauses.pause(worker.store(), pause::SCOPE_BODIES, &wait.reason, delay).await?;
+                break;
+            }
+        };
+        // And one may have begun while we waited for our turn.
         if let Some(wait) = worker.pauses.wait_for_esi(worker.store(), pause::SCOPE_BODIES).await? {
+            worker.pace.give_back(worker.store(), turn).await?;
             claims.push(claim);
             batch.put_off(worker, &claims, &wait).await?;
             break;

@@ -173,10 +173,12 @@ async fn ask(
             EsiErrorKind::PageDoesNotExist => return Ok(Asked::NoSuchPage),
             EsiErrorKind::Unavailable { status: 404 } if page > 1 && !is_promised => return Ok(Asked::NoSuchPage),
             EsiErrorKind::Unauthorized => {
-                worker.store().discard_access_token(&bearer.token).await?;
+                // Two different ones in a row: then it is ESI's trouble, or EVE SSO's, and not this token's. It is kept for
+                // the next attempt, so that none of them costs more than one refresh.
                 if was_unauthorized {
                     return Ok(Asked::Cut(Cut::Failed(error.failure())));
                 }
+                worker.store().discard_access_token(&bearer.token).await?;
                 was_unauthorized = true;
             }
             EsiErrorKind::ScopeMissing => bearer.scope_was_refused(worker).await?,
