@@ -23,6 +23,8 @@ pub(crate) struct Exceptions {
     /// Pages that were asked for again before their `Expires`, at the most: nobody had read the first answer.
     pub(crate) repeated_pages: u64,
     pub(crate) parked_messages: u32,
+    /// Corporations whose lists were read to their ends.
+    pub(crate) read_corporations: Vec<i64>,
 }
 
 impl Fleet<'_> {
@@ -35,7 +37,8 @@ impl Fleet<'_> {
         let truth = self.simulator.truth().await;
         let expected = expected_lists(&truth, &exceptions);
         self.lists_are(&expected, &exceptions).await;
-        let killmail_ids: BTreeSet<i64> = expected.values().flatten().copied().collect();
+        let of_corporations = self.corporation_lists_are(&truth, &exceptions.read_corporations).await;
+        let killmail_ids: BTreeSet<i64> = expected.values().flatten().copied().chain(of_corporations).collect();
         self.bodies_are(&truth, &killmail_ids, &exceptions).await;
         self.nothing_is_left(&exceptions).await;
         nobody_was_annoyed(&self.simulator.counters().await, &exceptions);
@@ -51,6 +54,21 @@ impl Fleet<'_> {
         }
         let expected: BTreeMap<_, _> = expected.iter().filter(|(_, list)| !list.is_empty()).collect();
         assert_eq!(lists.iter().collect::<BTreeMap<_, _>>(), expected, "the lists are not what ESI shows");
+    }
+
+    /// Gives what is on these lists.
+    async fn corporation_lists_are(&self, truth: &Truth, corporation_ids: &[i64]) -> BTreeSet<i64> {
+        let mut all = BTreeSet::new();
+        for corporation_id in corporation_ids {
+            let sql = format!("select killmail_id from corporation_killmail where corporation_id = {corporation_id}");
+            let rows: Vec<(i64,)> = self.database.rows(&sql).await;
+            let list: BTreeSet<i64> = rows.into_iter().map(|(killmail_id,)| killmail_id).collect();
+            let expected = truth.corporation_lists.iter().find(|list| list.corporation_id == *corporation_id);
+            let expected = expected.map(|list| list.killmail_ids.clone()).unwrap_or_default();
+            assert_eq!(list, expected, "the list of corporation {corporation_id} is not what ESI shows");
+            all.extend(list);
+        }
+        all
     }
 
     async fn bodies_are(&self, truth: &Truth, listed: &BTreeSet<i64>, exceptions: &Exceptions) {
@@ -126,6 +144,14 @@ fn nobody_was_annoyed(counters: &Counters, exceptions: &Exceptions) {
     assert_eq!(counters.budget_overdrawn, 0, "a budget was overdrawn");
     assert_eq!(counters.requests_while_error_limited, 0, "ESI was asked while it refused everything");
     assert_eq!(counters.missing_user_agent, 0, "requests had no User-Agent");
+    let in_parallel = counters.parallel_affiliation_calls_max;
+    assert!(
+        in_parallel <= 1,
+        "{in_parallel} calls of the affiliation route, which has no bucket, were in flight at once"
+    );
+    let mut corporations = counters.corporation_list_calls_by_corporation.keys();
+    let npc = corporations.find(|corporation_id| (1_000_000..2_000_000).contains(*corporation_id));
+    assert_eq!(npc, None, "the list of an NPC corporation was asked for, which nobody may read");
     let repeated: u64 = counters.detail_calls_by_killmail.values().map(|calls| calls - 1).sum();
     assert!(repeated <= exceptions.repeated_details, "{repeated} bodies were asked for again");
 }

@@ -34,6 +34,7 @@ pub(crate) struct Pilot {
 pub(crate) struct Truth {
     pub(crate) killmails: Vec<TrueKillmail>,
     pub(crate) lists: Vec<TrueList>,
+    pub(crate) corporation_lists: Vec<TrueCorporationList>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +49,13 @@ pub(crate) struct TrueKillmail {
 pub(crate) struct TrueList {
     pub(crate) character_id: i64,
     pub(crate) killmail_ids: Vec<i64>,
+}
+
+/// What a director sees.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TrueCorporationList {
+    pub(crate) corporation_id: i64,
+    pub(crate) killmail_ids: BTreeSet<i64>,
 }
 
 #[derive(Deserialize)]
@@ -65,8 +73,10 @@ pub(crate) struct Counters {
     pub(crate) requests_before_expiry: u64,
     pub(crate) requests_while_error_limited: u64,
     pub(crate) parallel_token_calls_max: u32,
+    pub(crate) parallel_affiliation_calls_max: u32,
     pub(crate) token_calls_by_character: BTreeMap<i64, u64>,
     pub(crate) list_calls_by_character: BTreeMap<i64, u64>,
+    pub(crate) corporation_list_calls_by_corporation: BTreeMap<i64, u64>,
     pub(crate) detail_calls_by_killmail: BTreeMap<i64, u64>,
     pub(crate) missing_user_agent: u64,
     pub(crate) budget_overdrawn: u64,
@@ -161,7 +171,8 @@ impl Simulator {
         lines.into_iter().map(|line| (line.character_id, line.refresh_tokens)).collect()
     }
 
-    /// What the next access tokens of a character say of it: `name`, `owner`, `scopes`.
+    /// What the next access tokens of a character say of it: `name`, `owner`, `scopes`; and where it is from now on:
+    /// `corporation_id`, `is_director`.
     pub(crate) async fn change(&self, character_id: i64, changes: &Value) {
         let () = self.ask(Method::PATCH, &format!("/sim/characters/{character_id}"), Some(changes.clone())).await;
     }

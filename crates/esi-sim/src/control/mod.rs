@@ -6,6 +6,7 @@
 
 mod sso;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::clock;
 use crate::faces::simulator::Simulator;
 use crate::model::fault::Fault;
-use crate::model::ids::{CharacterId, KillmailId};
+use crate::model::ids::{CharacterId, CorporationId, KillmailId};
 use crate::model::killmail::Killmail;
 
 type Shared = State<Arc<Simulator>>;
@@ -55,6 +56,8 @@ struct CharacterLine {
     /// The oldest one that works; `null` when none does.
     refresh_token: Option<String>,
     owner: String,
+    corporation_id: CorporationId,
+    is_director: bool,
     killmail_ids: Vec<KillmailId>,
 }
 
@@ -65,6 +68,8 @@ async fn characters(State(simulator): Shared) -> Json<Vec<CharacterLine>> {
         name: character.name.clone(),
         refresh_token: refresh_token.map(str::to_owned),
         owner: character.owner.clone(),
+        corporation_id: character.corporation_id,
+        is_director: character.is_director,
         killmail_ids: character.killmail_ids.iter().copied().collect(),
     });
     Json(lines.collect())
@@ -74,6 +79,7 @@ async fn characters(State(simulator): Shared) -> Json<Vec<CharacterLine>> {
 struct Truth {
     killmails: Vec<Killmail>,
     lists: Vec<ListLine>,
+    corporation_lists: Vec<CorporationListLine>,
 }
 
 #[derive(Serialize)]
@@ -82,13 +88,26 @@ struct ListLine {
     killmail_ids: Vec<KillmailId>,
 }
 
+#[derive(Serialize)]
+struct CorporationListLine {
+    corporation_id: CorporationId,
+    killmail_ids: BTreeSet<KillmailId>,
+}
+
 async fn truth(State(simulator): Shared) -> Json<Truth> {
     let model = simulator.model();
     let lists = model.characters(clock::now()).map(|(character, _)| ListLine {
         character_id: character.character_id,
         killmail_ids: character.killmail_ids.iter().copied().collect(),
     });
-    Json(Truth { killmails: model.killmails().cloned().collect(), lists: lists.collect() })
+    let corporation_lists = model
+        .corporation_lists()
+        .map(|(corporation_id, killmail_ids)| CorporationListLine { corporation_id, killmail_ids });
+    Json(Truth {
+        killmails: model.killmails().cloned().collect(),
+        lists: lists.collect(),
+        corporation_lists: corporation_lists.collect(),
+    })
 }
 
 async fn counters(State(simulator): Shared) -> Response {

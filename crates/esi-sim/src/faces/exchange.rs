@@ -17,9 +17,9 @@ use super::simulator::Simulator;
 use crate::clock;
 use crate::model::fault::Action;
 use crate::model::fault_board::Bite;
-use crate::model::{Answer, Delivery, Request, Route};
+use crate::model::{Answer, Delivery, Request};
 
-/// The token form is some hundred bytes long; more than this is no form.
+/// The token form is some hundred bytes long, a thousand character ids some twelve thousand; more than this is neither.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Handles every path but the control routes.
@@ -29,12 +29,12 @@ pub async fn exchange(
     http_request: HttpRequest,
 ) -> Response {
     let (head, body) = http_request.into_parts();
-    // A body that is too long or breaks off is no form; the model refuses it in SSO's words.
+    // A body that is too long or breaks off is as good as none; the model refuses it in the service's words.
     let body = to_bytes(body, BODY_LIMIT_BYTES).await.unwrap_or_default();
     let request = read(&head, &body, &connection);
 
     let arrival = simulator.model().arrive(clock::now(), &request);
-    let _token_call = (request.call.route() == Route::Token).then(|| simulator.token_call());
+    let _in_flight = simulator.in_flight(request.call.route());
     match arrival.bite.as_ref().map(|bite| (bite.fault_id, &bite.action)) {
         Some((_, Action::Delay { milliseconds })) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
         Some((fault_id, Action::Hold)) => simulator.wait_until_removed(fault_id).await,

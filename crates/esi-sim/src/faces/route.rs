@@ -6,7 +6,8 @@
 use axum::http::Method;
 
 use crate::model::Call;
-use crate::model::ids::{CharacterId, KillmailId};
+use crate::model::ids::{CharacterId, CorporationId, KillmailId};
+use crate::model::list_owner::ListOwner;
 
 /// The parts of an HTTP request that tell the call. No `Debug`: the body may hold a token.
 pub struct Target<'request> {
@@ -59,16 +60,18 @@ impl Target<'_> {
     fn esi_call(&self, path: &str) -> Option<Call> {
         let path = path.strip_prefix("/latest/").or_else(|| path.strip_prefix("/v1/")).unwrap_or(path);
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        if self.method != Method::GET {
-            return None;
-        }
-        match segments.as_slice() {
-            ["status"] => Some(Call::Status),
-            ["characters", character_id, "killmails", "recent"] => Some(Call::List {
-                character_id: CharacterId::from_number(character_id.parse().ok()?),
-                page: self.query_value("page"),
-            }),
-            ["killmails", killmail_id, killmail_hash] => Some(Call::Detail {
+        match (self.method, segments.as_slice()) {
+            (&Method::POST, ["characters", "affiliation"]) => Some(Call::Affiliation { body: self.body.clone() }),
+            (&Method::GET, ["status"]) => Some(Call::Status),
+            (&Method::GET, [owners @ ("characters" | "corporations"), id, "killmails", "recent"]) => {
+                let id = id.parse().ok()?;
+                let owner = match *owners {
+                    "characters" => ListOwner::Character(CharacterId::from_number(id)),
+                    _ => ListOwner::Corporation(CorporationId::from_number(id)),
+                };
+                Some(Call::List { owner, page: self.query_value("page") })
+            }
+            (&Method::GET, ["killmails", killmail_id, killmail_hash]) => Some(Call::Detail {
                 killmail_id: KillmailId::from_number(killmail_id.parse().ok()?),
                 killmail_hash: (*killmail_hash).to_owned(),
             }),
@@ -122,6 +125,13 @@ mod tests {
             (Method::GET, "/.well-known/openid-configuration", Route::Discovery),
             (Method::GET, "/characters/x/killmails/recent", Route::UnknownEsi),
             (Method::GET, "/characters/7", Route::UnknownEsi),
+            (Method::GET, "/characters/7/killmails/recent", Route::List),
+            (Method::GET, "/corporations/7/killmails/recent", Route::CorporationList),
+            (Method::POST, "/corporations/7/killmails/recent", Route::UnknownEsi),
+            (Method::GET, "/alliances/7/killmails/recent", Route::UnknownEsi),
+            (Method::POST, "/characters/affiliation", Route::Affiliation),
+            (Method::POST, "/latest/characters/affiliation/", Route::Affiliation),
+            (Method::GET, "/characters/affiliation", Route::UnknownEsi),
             (Method::POST, "/status", Route::UnknownEsi),
             (Method::GET, "/", Route::UnknownEsi),
         ];

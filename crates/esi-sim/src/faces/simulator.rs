@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::model::Model;
 use crate::model::fault_board::FaultId;
+use crate::model::{Model, Route};
 
 /// The model behind its lock.
 #[derive(Debug)]
@@ -17,9 +17,9 @@ pub struct Simulator {
     prints_exchanges: bool,
 }
 
-/// Counts a token call as in flight until it is dropped, also when the caller goes away.
+/// Counts a call as in flight until it is dropped, also when the caller goes away.
 #[derive(Debug)]
-pub struct TokenCall<'simulator>(&'simulator Simulator);
+pub struct CallInFlight<'simulator>(&'simulator Simulator, Route);
 
 impl Simulator {
     /// Puts a model behind a lock. With `prints_exchanges` every exchange is a line on stderr, without any token.
@@ -58,15 +58,15 @@ impl Simulator {
         }
     }
 
-    /// Must be called when a token call has arrived; the call is over when the value is dropped.
+    /// Must be called when a call has arrived; the call is over when the value is dropped.
     #[must_use]
-    pub fn token_call(&self) -> TokenCall<'_> {
-        TokenCall(self)
+    pub fn in_flight(&self, route: Route) -> CallInFlight<'_> {
+        CallInFlight(self, route)
     }
 }
 
-impl Drop for TokenCall<'_> {
+impl Drop for CallInFlight<'_> {
     fn drop(&mut self) {
-        self.0.model().token_call_ended();
+        self.0.model().call_ended(self.1);
     }
 }

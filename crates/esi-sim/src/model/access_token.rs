@@ -16,6 +16,9 @@ use super::signing_keys::{RSA_KEY_ID, SigningKeys};
 /// The scope of the characters' lists.
 pub const LIST_SCOPE: &str = "esi-killmails.read_killmails.v1";
 
+/// The scope of the corporations' lists.
+pub const CORPORATION_SCOPE: &str = "esi-killmails.read_corporation_killmails.v1";
+
 /// What ESI takes a caller for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bearer {

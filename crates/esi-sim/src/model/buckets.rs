@@ -17,6 +17,8 @@ use super::ids::CharacterId;
 pub enum Group {
     /// Lists of characters: 30 tokens a window.
     CharacterKillmails,
+    /// Lists of corporations: 30 tokens a window.
+    CorporationKillmails,
     /// Details: 3600 tokens a window.
     Killmail,
     /// `/status`: 600 tokens a window.
@@ -53,6 +55,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Self::CharacterKillmails => "char-killmail",
+            Self::CorporationKillmails => "corp-killmail",
             Self::Killmail => "killmail",
             Self::Status => "status",
         }
@@ -60,7 +63,7 @@ impl Group {
 
     fn limit(self) -> u32 {
         match self {
-            Self::CharacterKillmails => 30,
+            Self::CharacterKillmails | Self::CorporationKillmails => 30,
             Self::Killmail => 3600,
             Self::Status => 600,
         }

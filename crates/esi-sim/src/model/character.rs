@@ -13,6 +13,8 @@ pub struct Character {
     pub name: String,
     /// Its corporation.
     pub corporation_id: CorporationId,
+    /// Whether it may read the list of its corporation.
+    pub is_director: bool,
     /// Base64 of 20 bytes; another one after the character moved to another account.
     pub owner: String,
     /// What is truly on its list, seen or not yet seen through the cache.

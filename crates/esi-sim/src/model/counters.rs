@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::ids::{CharacterId, KillmailId};
+use super::ids::{CharacterId, CorporationId, KillmailId};
 use super::request::Route;
 
 /// All counters.
@@ -27,10 +27,14 @@ pub struct Counters {
     pub requests_while_error_limited: u64,
     /// The most token calls that were in flight at one moment, delays by faults included.
     pub parallel_token_calls_max: u32,
+    /// The same of affiliation calls.
+    pub parallel_affiliation_calls_max: u32,
     /// Token calls by the character of the refresh token; unknown tokens are not among them.
     pub token_calls_by_character: BTreeMap<CharacterId, u64>,
     /// List calls by the character in the path.
     pub list_calls_by_character: BTreeMap<CharacterId, u64>,
+    /// List calls by the corporation in the path.
+    pub corporation_list_calls_by_corporation: BTreeMap<CorporationId, u64>,
     /// Detail calls by the killmail in the path.
     pub detail_calls_by_killmail: BTreeMap<KillmailId, u64>,
     /// Requests that did not say who they are.
@@ -46,8 +50,12 @@ pub struct Counters {
 pub struct Requests {
     /// SSO's token route.
     pub token: u64,
-    /// Lists.
+    /// Lists of characters.
     pub list: u64,
+    /// Lists of corporations.
+    pub corporation_list: u64,
+    /// In which corporations characters are.
+    pub affiliation: u64,
     /// Details.
     pub detail: u64,
     /// `/status`.
@@ -72,6 +80,8 @@ impl Requests {
         let counter = match route {
             Route::Token => &mut self.token,
             Route::List => &mut self.list,
+            Route::CorporationList => &mut self.corporation_list,
+            Route::Affiliation => &mut self.affiliation,
             Route::Detail => &mut self.detail,
             Route::Status => &mut self.status,
             Route::Authorize => &mut self.authorize,

@@ -12,6 +12,8 @@ use super::answer::Answer;
 use super::buckets::{BucketKey, Group, User};
 use super::fault::{Action, Subject};
 use super::fault_board::{Bite, FaultId};
+use super::ids::CharacterId;
+use super::list_owner::ListOwner;
 use super::request::page_number;
 use super::{Call, Delivery, Model, Request, Route, esi, spoil, sso};
 
@@ -25,19 +27,17 @@ pub struct Arrival {
 }
 
 impl Model {
-    /// Counts a request and chooses the fault that bites. After a token call has arrived,
-    /// [`token_call_ended`](Self::token_call_ended) must follow when it is over.
+    /// Counts a request and chooses the fault that bites. When it is over, [`call_ended`](Self::call_ended) must follow.
     pub fn arrive(&mut self, now: DateTime<Utc>, request: &Request) -> Arrival {
-        let subject = self.subject(&request.call);
+        let subject = self.subject(now, request);
         self.counters.requests.count(subject.route);
         if request.user_agent.as_deref().is_none_or(|agent| agent.trim().is_empty()) {
             self.counters.missing_user_agent += 1;
         }
         self.count_subject(now, &subject);
-        if subject.route == Route::Token {
-            self.token_calls_in_flight += 1;
-            self.counters.parallel_token_calls_max =
-                self.counters.parallel_token_calls_max.max(self.token_calls_in_flight);
+        if let Some((in_flight, most)) = self.in_flight(subject.route) {
+            *in_flight += 1;
+            *most = (*most).max(*in_flight);
         }
         let bite = self.faults.bite(&mut self.chance, &subject);
         if let Some(bite) = &bite {
@@ -48,9 +48,22 @@ impl Model {
         Arrival { bite, overloaded }
     }
 
-    /// A token call is over, answered or not.
-    pub fn token_call_ended(&mut self) {
-        self.token_calls_in_flight = self.token_calls_in_flight.saturating_sub(1);
+    /// A call is over, answered or not.
+    pub fn call_ended(&mut self, route: Route) {
+        if let Some((in_flight, _)) = self.in_flight(route) {
+            *in_flight = in_flight.saturating_sub(1);
+        }
+    }
+
+    /// Of a route whose calls in flight are counted: how many there are, and the most there were.
+    fn in_flight(&mut self, route: Route) -> Option<(&mut u32, &mut u32)> {
+        match route {
+            Route::Token => Some((&mut self.token_calls_in_flight, &mut self.counters.parallel_token_calls_max)),
+            Route::Affiliation => {
+                Some((&mut self.affiliation_calls_in_flight, &mut self.counters.parallel_affiliation_calls_max))
+            }
+            _ => None,
+        }
     }
 
     /// Whether a request that is held by this fault must still wait.
@@ -132,7 +145,8 @@ impl Model {
     ) -> Answer {
         let if_none_match = request.if_none_match.as_deref().filter(|_| !action.is_some_and(spoil::needs_a_body));
         match &request.call {
-            Call::List { character_id, page } => self.list(now, bearer, *character_id, page.as_deref(), if_none_match),
+            Call::List { owner, page } => self.list(now, bearer, *owner, page.as_deref(), if_none_match),
+            Call::Affiliation { body } => self.affiliation(body),
             Call::Detail { killmail_id, killmail_hash } => self.detail(now, *killmail_id, killmail_hash, if_none_match),
             Call::Status => esi::status(now, if_none_match),
             _ => Answer::error(404, "Not found"),
@@ -166,50 +180,77 @@ impl Model {
         let was_spoiled = action.is_some_and(|action| {
             !matches!(action, Action::Delay { .. } | Action::Hold | Action::HoldAnswer | Action::UnknownFields)
         });
-        if let Call::List { character_id, page } = &request.call
+        if let Call::List { owner, page } = &request.call
             && let Some(page) = page_number(page.as_deref())
             && was_whole
             && !was_spoiled
         {
-            self.lists.tell(*character_id, page);
+            self.lists.tell(*owner, page);
         }
     }
 
     fn count_subject(&mut self, now: DateTime<Utc>, subject: &Subject) {
-        match (subject.route, subject.character_id, subject.killmail_id) {
-            (Route::Token, Some(character_id), _) => {
+        match (subject.route, subject.character_id, subject.corporation_id, subject.killmail_id) {
+            (Route::Token, Some(character_id), ..) => {
                 *self.counters.token_calls_by_character.entry(character_id).or_default() += 1;
             }
-            (Route::List, Some(character_id), _) => {
+            (Route::List, Some(character_id), ..) => {
                 *self.counters.list_calls_by_character.entry(character_id).or_default() += 1;
-                if subject.page.is_some_and(|page| self.lists.is_too_early(now, character_id, page)) {
-                    self.counters.requests_before_expiry += 1;
-                }
+                self.count_if_too_early(now, ListOwner::Character(character_id), subject.page);
             }
-            (Route::Detail, _, Some(killmail_id)) => {
+            (Route::CorporationList, _, Some(corporation_id), _) => {
+                *self.counters.corporation_list_calls_by_corporation.entry(corporation_id).or_default() += 1;
+                self.count_if_too_early(now, ListOwner::Corporation(corporation_id), subject.page);
+            }
+            (Route::Detail, _, _, Some(killmail_id)) => {
                 *self.counters.detail_calls_by_killmail.entry(killmail_id).or_default() += 1;
             }
             _ => {}
         }
     }
 
-    fn subject(&self, call: &Call) -> Subject {
-        let mut subject =
-            Subject { route: call.route(), character_id: None, login: None, killmail_id: None, page: None };
-        match call {
+    fn count_if_too_early(&mut self, now: DateTime<Utc>, owner: ListOwner, page: Option<u32>) {
+        if page.is_some_and(|page| self.lists.is_too_early(now, owner, page)) {
+            self.counters.requests_before_expiry += 1;
+        }
+    }
+
+    fn subject(&self, now: DateTime<Utc>, request: &Request) -> Subject {
+        let mut subject = Subject {
+            route: request.call.route(),
+            character_id: None,
+            corporation_id: None,
+            login: None,
+            killmail_id: None,
+            page: None,
+        };
+        match &request.call {
             Call::Token { body, .. } => {
                 let login_id = self.login_of_refresh(body);
                 subject.character_id = login_id.map(|login_id| self.logins.login(login_id).character_id);
                 subject.login = login_id.map(|login_id| self.logins.number(login_id));
             }
-            Call::List { character_id, page } => {
-                subject.character_id = Some(*character_id);
+            Call::List { owner, page } => {
+                match owner {
+                    ListOwner::Character(character_id) => subject.character_id = Some(*character_id),
+                    ListOwner::Corporation(corporation_id) => {
+                        subject.corporation_id = Some(*corporation_id);
+                        subject.character_id = self.character_of_token(now, request);
+                    }
+                }
                 subject.page = page_number(page.as_deref());
             }
             Call::Detail { killmail_id, .. } => subject.killmail_id = Some(*killmail_id),
             _ => {}
         }
         subject
+    }
+
+    fn character_of_token(&self, now: DateTime<Utc>, request: &Request) -> Option<CharacterId> {
+        match access_token::read(&self.signing_keys, now, request.authorization.as_deref()) {
+            Bearer::Valid(token) => Some(token.character_id),
+            Bearer::Absent | Bearer::Invalid => None,
+        }
     }
 }
 
@@ -227,14 +268,17 @@ fn replacement(action: Option<&Action>) -> Option<Answer> {
 /// The bucket that a request is charged to. A list without a valid token is charged to the address.
 fn bucket_of(request: &Request, bearer: &Bearer) -> Option<BucketKey> {
     let address = User::Address(request.source);
-    match (&request.call, bearer) {
-        (Call::List { .. }, Bearer::Valid(token)) => {
-            let user = User::Character { client_id: token.client_id.clone(), character_id: token.character_id };
-            Some((Group::CharacterKillmails, user))
+    let of_token = || match bearer {
+        Bearer::Valid(token) => {
+            User::Character { client_id: token.client_id.clone(), character_id: token.character_id }
         }
-        (Call::List { .. }, _) => Some((Group::CharacterKillmails, address)),
-        (Call::Detail { .. }, _) => Some((Group::Killmail, address)),
-        (Call::Status, _) => Some((Group::Status, address)),
+        Bearer::Absent | Bearer::Invalid => address.clone(),
+    };
+    match request.call.route() {
+        Route::List => Some((Group::CharacterKillmails, of_token())),
+        Route::CorporationList => Some((Group::CorporationKillmails, of_token())),
+        Route::Detail => Some((Group::Killmail, address)),
+        Route::Status => Some((Group::Status, address)),
         _ => None,
     }
 }

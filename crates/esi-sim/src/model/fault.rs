@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ids::{CharacterId, KillmailId};
+use super::ids::{CharacterId, CorporationId, KillmailId};
 use super::request::Route;
 
 /// One fault.
@@ -17,9 +17,12 @@ use super::request::Route;
 pub struct Fault {
     /// On which routes.
     pub on: Target,
-    /// Only for this character (lists and token calls).
+    /// Only for this character (lists and token calls): whose list it is, or who asks for that of a corporation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub character_id: Option<CharacterId>,
+    /// Only for this corporation (its list).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corporation_id: Option<CorporationId>,
     /// Only for each character's login of this number (refreshes): from 1, in the order in which they began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<usize>,
@@ -46,8 +49,12 @@ pub struct Fault {
 pub enum Target {
     /// The token route of SSO.
     Token,
-    /// Lists.
+    /// Lists of characters.
     List,
+    /// Lists of corporations.
+    CorporationList,
+    /// In which corporations characters are.
+    Affiliation,
     /// Details.
     Detail,
     /// `/status`.
@@ -144,8 +151,10 @@ pub enum Signature {
 pub struct Subject {
     /// The route.
     pub route: Route,
-    /// The character of a list or of a refresh token.
+    /// The character of a list or of a token.
     pub character_id: Option<CharacterId>,
+    /// The corporation of a list.
+    pub corporation_id: Option<CorporationId>,
     /// The number of a refresh token's login, among those of its character.
     pub login: Option<usize>,
     /// The killmail of a detail.
@@ -177,6 +186,7 @@ impl Fault {
     pub fn is_for(&self, subject: &Subject) -> bool {
         self.on.covers(subject.route)
             && (self.character_id.is_none() || self.character_id == subject.character_id)
+            && (self.corporation_id.is_none() || self.corporation_id == subject.corporation_id)
             && (self.login.is_none() || self.login == subject.login)
             && (self.killmail_id.is_none() || self.killmail_id == subject.killmail_id)
             && (self.page.is_none() || self.page == subject.page)
@@ -234,6 +244,8 @@ impl Target {
         match self {
             Self::Token => route == Route::Token,
             Self::List => route == Route::List,
+            Self::CorporationList => route == Route::CorporationList,
+            Self::Affiliation => route == Route::Affiliation,
             Self::Detail => route == Route::Detail,
             Self::Status => route == Route::Status,
             Self::Authorize => route == Route::Authorize,
@@ -316,6 +328,7 @@ mod tests {
         let list = Subject {
             route: Route::List,
             character_id: Some(CharacterId::from_number(7)),
+            corporation_id: None,
             login: None,
             killmail_id: None,
             page: Some(1),
@@ -324,5 +337,11 @@ mod tests {
         assert!(!fault.is_for(&Subject { character_id: Some(CharacterId::from_number(8)), ..list }));
         assert!(!fault.is_for(&Subject { route: Route::Token, ..list }));
         assert!(!fault.is_for(&Subject { route: Route::Status, character_id: None, ..list }));
+        let fault = parse(r#"{"on":"corporation_list","corporation_id":98,"do":{"kind":"reset"}}"#).unwrap();
+        let list =
+            Subject { route: Route::CorporationList, corporation_id: Some(CorporationId::from_number(98)), ..list };
+        assert!(fault.is_for(&list));
+        assert!(!fault.is_for(&Subject { corporation_id: Some(CorporationId::from_number(99)), ..list }));
+        assert!(!fault.is_for(&Subject { route: Route::List, ..list }));
     }
 }

@@ -79,8 +79,14 @@ mod tests {
     use super::*;
     use crate::model::request::Route;
 
-    const STATUS: Subject =
-        Subject { route: Route::Status, character_id: None, login: None, killmail_id: None, page: None };
+    const STATUS: Subject = Subject {
+        route: Route::Status,
+        character_id: None,
+        corporation_id: None,
+        login: None,
+        killmail_id: None,
+        page: None,
+    };
 
     fn faults(text: &str) -> Vec<Fault> {
         serde_json::from_str(text).unwrap()

@@ -43,6 +43,15 @@ id!(
     /// A corporation, of players or of NPCs.
     CorporationId
 );
+
+impl CorporationId {
+    /// Whether it is one of the game itself.
+    #[must_use]
+    pub fn is_npc(self) -> bool {
+        (1_000_000..2_000_000).contains(&self.0)
+    }
+}
+
 id!(
     /// One killmail; rises with time.
     KillmailId

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::character::Character;
-use super::ids::{CharacterId, KillmailId};
+use super::ids::KillmailId;
+use super::list_owner::ListOwner;
 
 /// One list as it was when it was made.
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ pub struct ListCopy {
 #[derive(Debug)]
 pub struct ListCache {
     ttl: TimeDelta,
-    copies: HashMap<CharacterId, ListCopy>,
-    told: HashMap<(CharacterId, u32), DateTime<Utc>>,
+    copies: HashMap<ListOwner, ListCopy>,
+    told: HashMap<(ListOwner, u32), DateTime<Utc>>,
 }
 
 impl ListCache {
@@ -36,31 +36,35 @@ impl ListCache {
         Self { ttl: TimeDelta::seconds(i64::from(ttl_seconds)), copies: HashMap::new(), told: HashMap::new() }
     }
 
-    /// The copy of a character's list, and whether it was there already.
-    pub fn look_up(&mut self, now: DateTime<Utc>, character: &Character) -> (&ListCopy, bool) {
-        let is_fresh = self.copies.get(&character.character_id).is_some_and(|copy| now < copy.expires_at);
+    /// The copy of a list, and whether it was there already. `newest_first` tells what is truly on it.
+    pub fn look_up(
+        &mut self,
+        now: DateTime<Utc>,
+        owner: ListOwner,
+        newest_first: impl FnOnce() -> Vec<KillmailId>,
+    ) -> (&ListCopy, bool) {
+        let is_fresh = self.copies.get(&owner).is_some_and(|copy| now < copy.expires_at);
         let ttl = self.ttl;
         let make = || {
             let made_at = now.trunc_subsecs(0);
-            let killmail_ids = character.killmail_ids.iter().rev().copied().collect();
-            ListCopy { killmail_ids, made_at, expires_at: made_at + ttl }
+            ListCopy { killmail_ids: newest_first(), made_at, expires_at: made_at + ttl }
         };
         if !is_fresh {
-            self.copies.remove(&character.character_id);
+            self.copies.remove(&owner);
         }
-        (self.copies.entry(character.character_id).or_insert_with(make), is_fresh)
+        (self.copies.entry(owner).or_insert_with(make), is_fresh)
     }
 
     /// Remembers the `Expires` that a caller was given for a page.
-    pub fn tell(&mut self, character_id: CharacterId, page: u32) {
-        if let Some(copy) = self.copies.get(&character_id) {
-            self.told.insert((character_id, page), copy.expires_at);
+    pub fn tell(&mut self, owner: ListOwner, page: u32) {
+        if let Some(copy) = self.copies.get(&owner) {
+            self.told.insert((owner, page), copy.expires_at);
         }
     }
 
     /// Whether a page is asked for before the `Expires` that was given for it.
     #[must_use]
-    pub fn is_too_early(&self, now: DateTime<Utc>, character_id: CharacterId, page: u32) -> bool {
-        self.told.get(&(character_id, page)).is_some_and(|expires_at| now < *expires_at)
+    pub fn is_too_early(&self, now: DateTime<Utc>, owner: ListOwner, page: u32) -> bool {
+        self.told.get(&(owner, page)).is_some_and(|expires_at| now < *expires_at)
     }
 }

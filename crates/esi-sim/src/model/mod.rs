@@ -24,6 +24,7 @@ pub mod http_date;
 pub mod ids;
 pub mod killmail;
 pub mod list_cache;
+pub mod list_owner;
 pub mod logins;
 pub mod real_killmails;
 pub mod request;
@@ -43,7 +44,7 @@ use chrono::{DateTime, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use access_token::LIST_SCOPE;
+use access_token::{CORPORATION_SCOPE, LIST_SCOPE};
 use buckets::Buckets;
 use codes::Codes;
 use counters::Counters;
@@ -58,9 +59,6 @@ use world::{World, WorldSize};
 pub use answer::{Answer, Delivery};
 pub use request::{Call, Request, Route};
 pub use settings::Settings;
-
-/// The scope of corporations' lists. Some characters grant it too, so that both forms of the claim `scp` occur.
-const CORPORATION_SCOPE: &str = "esi-killmails.read_corporation_killmails.v1";
 
 /// The simulated services.
 pub struct Model {
@@ -78,6 +76,7 @@ pub struct Model {
     faults: FaultBoard,
     counters: Counters,
     token_calls_in_flight: u32,
+    affiliation_calls_in_flight: u32,
 }
 
 impl Model {
@@ -106,6 +105,7 @@ impl Model {
             faults: FaultBoard::default(),
             counters: Counters::default(),
             token_calls_in_flight: 0,
+            affiliation_calls_in_flight: 0,
             settings,
             chance,
             world,
@@ -114,7 +114,7 @@ impl Model {
     }
 }
 
-/// One scope for most characters, two for every fifth.
+/// One scope for most characters, two for every fifth, so that both forms of the claim `scp` occur.
 fn scopes_of(index: usize) -> Vec<String> {
     let scopes: &[&str] = if index % 5 == 4 { &[LIST_SCOPE, CORPORATION_SCOPE] } else { &[LIST_SCOPE] };
     scopes.iter().map(|scope| (*scope).to_owned()).collect()

@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::ids::{CharacterId, KillmailId};
+use super::ids::KillmailId;
+use super::list_owner::ListOwner;
 
 /// Who asks, with which headers, for what. No `Debug`: it holds tokens.
 #[derive(Clone)]
@@ -48,10 +49,10 @@ pub enum Call {
         /// The body as text.
         body: String,
     },
-    /// `GET /characters/{character_id}/killmails/recent`
+    /// `GET /characters/{character_id}/killmails/recent`, `GET /corporations/{corporation_id}/killmails/recent`
     List {
         /// From the path.
-        character_id: CharacterId,
+        owner: ListOwner,
         /// The query parameter `page` as it was sent.
         page: Option<String>,
     },
@@ -61,6 +62,11 @@ pub enum Call {
         killmail_id: KillmailId,
         /// From the path, as it was sent.
         killmail_hash: String,
+    },
+    /// `POST /characters/affiliation`
+    Affiliation {
+        /// The body as text.
+        body: String,
     },
     /// `GET /status`
     Status,
@@ -88,8 +94,12 @@ pub enum Route {
     Revoke,
     /// See [`Call::Validate`].
     Validate,
-    /// See [`Call::List`].
+    /// See [`Call::List`]: a character's.
     List,
+    /// See [`Call::List`]: a corporation's.
+    CorporationList,
+    /// See [`Call::Affiliation`].
+    Affiliation,
     /// See [`Call::Detail`].
     Detail,
     /// See [`Call::Status`].
@@ -113,7 +123,9 @@ impl Call {
             Self::Token { .. } => Route::Token,
             Self::Revoke { .. } => Route::Revoke,
             Self::Validate => Route::Validate,
-            Self::List { .. } => Route::List,
+            Self::List { owner: ListOwner::Character(_), .. } => Route::List,
+            Self::List { owner: ListOwner::Corporation(_), .. } => Route::CorporationList,
+            Self::Affiliation { .. } => Route::Affiliation,
             Self::Detail { .. } => Route::Detail,
             Self::Status => Route::Status,
             Self::Jwks => Route::Jwks,
@@ -128,7 +140,18 @@ impl Route {
     /// Whether ESI answers it, and not SSO.
     #[must_use]
     pub fn is_esi(self) -> bool {
-        matches!(self, Self::List | Self::Detail | Self::Status | Self::UnknownEsi)
+        match self {
+            Self::List | Self::CorporationList | Self::Affiliation | Self::Detail | Self::Status | Self::UnknownEsi => {
+                true
+            }
+            Self::Authorize
+            | Self::Token
+            | Self::Revoke
+            | Self::Validate
+            | Self::Jwks
+            | Self::Discovery
+            | Self::UnknownSso => false,
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) fn spelled_out(status: u16, body: &str, headers: &std::collections::B
 fn wrong_shape(route: Route) -> Value {
     match route {
         Route::Token => json!({ "access_token": 17, "expires_in": "soon", "token_type": [], "refresh_token": {} }),
-        Route::List => json!([{ "killmail_id": "many", "killmail_hash": 17 }]),
+        Route::List | Route::CorporationList => json!([{ "killmail_id": "many", "killmail_hash": 17 }]),
+        Route::Affiliation => json!([{ "character_id": "many", "corporation_id": {} }]),
         Route::Detail => json!({ "killmail_id": "one", "killmail_time": 17, "victim": [], "attackers": {} }),
         Route::Jwks => json!({ "keys": "none" }),
         Route::Discovery => json!({ "issuer": 17, "token_endpoint": [] }),

@@ -1,5 +1,7 @@
 //! What a test or an operator of the simulator does to it from outside: new fights, revocations, logins, faults.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rand::Rng;
 use serde::Deserialize;
@@ -9,8 +11,9 @@ use super::character::{Character, UnknownCharacter};
 use super::counters::Counters;
 use super::fault::{Fault, UnusableFault};
 use super::generator;
-use super::ids::{CharacterId, KillmailId};
+use super::ids::{CharacterId, CorporationId, KillmailId};
 use super::killmail::Killmail;
+use super::list_owner::ListOwner;
 use super::logins::Login;
 use super::sso_settings::SsoSettings;
 
@@ -35,6 +38,10 @@ pub struct Change {
     pub owner: Option<String>,
     /// The scopes of all its logins.
     pub scopes: Option<Vec<String>>,
+    /// Its corporation. Whoever moves is no director any more, unless `is_director` says so.
+    pub corporation_id: Option<CorporationId>,
+    /// Whether it may read the list of its corporation.
+    pub is_director: Option<bool>,
 }
 
 impl Model {
@@ -48,6 +55,12 @@ impl Model {
     /// The refresh tokens of a character that would be taken now, oldest first.
     pub fn live_refresh_tokens(&self, now: DateTime<Utc>, character_id: CharacterId) -> impl Iterator<Item = &str> {
         self.logins.live(now, &self.settings.sso, character_id)
+    }
+
+    /// The corporations that have members, each with what is truly on its list.
+    pub fn corporation_lists(&self) -> impl Iterator<Item = (CorporationId, BTreeSet<KillmailId>)> {
+        let list = |corporation_id| (corporation_id, self.world.list(ListOwner::Corporation(corporation_id)));
+        self.world.corporations().into_iter().map(list)
     }
 
     /// All killmails.
@@ -135,7 +148,8 @@ impl Model {
         Ok(owner)
     }
 
-    /// What the next tokens of a character say of it, and what its logins grant; refresh tokens are left as they are.
+    /// What the next tokens of a character say of it, what its logins grant, and where it is from now on; refresh tokens
+    /// are left as they are.
     ///
     /// # Errors
     /// When the character does not exist.
@@ -149,6 +163,12 @@ impl Model {
         }
         if let Some(scopes) = change.scopes {
             self.logins.change_scopes(character_id, &scopes);
+        }
+        if let Some(corporation_id) = change.corporation_id {
+            self.world.change_corporation(character_id, corporation_id);
+        }
+        if let Some(is_director) = change.is_director {
+            self.world.change_role(character_id, is_director);
         }
         Ok(())
     }

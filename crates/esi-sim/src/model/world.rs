@@ -11,8 +11,9 @@ use rand::rngs::StdRng;
 
 use super::character::{Character, UnknownCharacter};
 use super::generator;
-use super::ids::{CharacterId, KillmailId};
+use super::ids::{CharacterId, CorporationId, KillmailId};
 use super::killmail::Killmail;
+use super::list_owner::ListOwner;
 
 /// How large a world to make.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,26 @@ impl World {
     #[must_use]
     pub fn character(&self, character_id: CharacterId) -> Option<&Character> {
         self.characters.get(&character_id)
+    }
+
+    /// What is truly on a list: a corporation's holds what is on those of its members as they are now.
+    #[must_use]
+    pub fn list(&self, owner: ListOwner) -> BTreeSet<KillmailId> {
+        match owner {
+            ListOwner::Character(character_id) => {
+                self.character(character_id).map(|character| character.killmail_ids.clone()).unwrap_or_default()
+            }
+            ListOwner::Corporation(corporation_id) => {
+                let members = self.characters().filter(|character| character.corporation_id == corporation_id);
+                members.flat_map(|member| &member.killmail_ids).copied().collect()
+            }
+        }
+    }
+
+    /// The corporations that have members.
+    #[must_use]
+    pub fn corporations(&self) -> BTreeSet<CorporationId> {
+        self.characters().map(|character| character.corporation_id).collect()
     }
 
     /// All killmails by id.
@@ -115,6 +136,21 @@ impl World {
     pub fn change_owner(&mut self, character_id: CharacterId, owner: String) {
         if let Some(character) = self.characters.get_mut(&character_id) {
             character.owner = owner;
+        }
+    }
+
+    /// The character moves to another corporation, where it is director of nothing.
+    pub fn change_corporation(&mut self, character_id: CharacterId, corporation_id: CorporationId) {
+        if let Some(character) = self.characters.get_mut(&character_id) {
+            character.is_director &= character.corporation_id == corporation_id;
+            character.corporation_id = corporation_id;
+        }
+    }
+
+    /// The character gets the role, or loses it.
+    pub fn change_role(&mut self, character_id: CharacterId, is_director: bool) {
+        if let Some(character) = self.characters.get_mut(&character_id) {
+            character.is_director = is_director;
         }
     }
 

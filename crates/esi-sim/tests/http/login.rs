@@ -8,11 +8,6 @@ use super::Sim;
 use esi_sim::model::Settings;
 
 impl Sim {
-    async fn control(&self, method: Method, path: &str, body: Value) -> u16 {
-        let request = self.client.request(method, format!("{}{path}", self.url)).json(&body);
-        request.send().await.unwrap().status().as_u16()
-    }
-
     async fn live(&self, index: usize) -> Vec<Value> {
         self.json("/sim/refresh-tokens").await[index]["refresh_tokens"].as_array().unwrap().clone()
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error shall end; the functions here serve tests only")]
 
 mod binary;
+mod corporations;
 mod faults;
 mod login;
 mod walk;
@@ -15,7 +16,7 @@ use esi_sim::faces;
 use esi_sim::faces::simulator::Simulator;
 use esi_sim::model::world::WorldSize;
 use esi_sim::model::{Model, Settings};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -55,6 +56,11 @@ impl Sim {
 
     async fn post(&self, path: &str, body: &str) -> Response {
         self.client.post(format!("{}{path}", self.url)).body(body.to_owned()).send().await.unwrap()
+    }
+
+    async fn control(&self, method: Method, path: &str, body: Value) -> u16 {
+        let request = self.client.request(method, format!("{}{path}", self.url)).json(&body);
+        request.send().await.unwrap().status().as_u16()
     }
 
     async fn put_faults(&self, faults: &str) {

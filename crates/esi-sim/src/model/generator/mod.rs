@@ -8,6 +8,8 @@ mod catalogue;
 mod items;
 mod names;
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -66,18 +68,25 @@ pub(super) fn owner_hash(chance: &mut StdRng) -> String {
 fn characters(chance: &mut StdRng, count: u32) -> Vec<Character> {
     let first_name = chance.random_range(0..names::COMBINATIONS);
     let mut number = 2_112_000_000;
-    (0..count)
+    let mut characters: Vec<_> = (0..count)
         .map(|index| {
             number += chance.random_range(1..=900);
             Character {
                 character_id: CharacterId::from_number(number),
                 name: names::name(first_name, index),
                 corporation_id: corporation(chance, count),
+                is_director: false,
                 owner: owner_hash(chance),
-                killmail_ids: std::collections::BTreeSet::new(),
+                killmail_ids: BTreeSet::new(),
             }
         })
-        .collect()
+        .collect();
+    // The first member of each corporation.
+    let mut directed = BTreeSet::new();
+    for character in &mut characters {
+        character.is_director = directed.insert(character.corporation_id);
+    }
+    characters
 }
 
 /// A corporation for about every eight characters.
@@ -102,6 +111,8 @@ fn participants<'world>(chance: &mut StdRng, characters: &'world [Character]) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::Value;
 
     use super::*;
@@ -161,8 +172,22 @@ mod tests {
     fn the_real_killmails_come_on_top_and_names_are_unique() {
         let world = generate(1, SIZE);
         assert_eq!(world.killmails().count(), 226);
-        let names: std::collections::BTreeSet<_> = world.characters().map(|character| &character.name).collect();
+        let names: BTreeSet<_> = world.characters().map(|character| &character.name).collect();
         assert_eq!(names.len(), 20);
+    }
+
+    #[test]
+    fn every_corporation_has_one_director_and_some_have_many_members() {
+        let world = generate(1, WorldSize { characters: 200, killmails: 0, real_killmails: false });
+        let mut members: BTreeMap<CorporationId, (usize, usize)> = BTreeMap::new();
+        for character in world.characters() {
+            let (all, directors) = members.entry(character.corporation_id).or_default();
+            *all += 1;
+            *directors += usize::from(character.is_director);
+        }
+        assert!(members.values().all(|(_, directors)| *directors == 1));
+        assert!(members.len() > 10 && members.values().any(|(all, _)| *all >= 5), "{members:?}");
+        assert!(members.keys().all(|corporation_id| !corporation_id.is_npc()));
     }
 
     #[test]

@@ -3,12 +3,8 @@
 use serde_json::Value;
 
 use super::super::ids::KillmailId;
-use super::super::{Answer, Call, Request, Settings};
-use super::{at, json, list_request, model, request};
-
-fn ids(answer: &Answer) -> Vec<i64> {
-    json(answer).as_array().unwrap().iter().map(|reference| reference["killmail_id"].as_i64().unwrap()).collect()
-}
+use super::super::{Call, Request, Settings};
+use super::{at, ids, json, list_request, model, request};
 
 #[test]
 fn pages_together_hold_each_reference_once_newest_first() {

@@ -1,6 +1,7 @@
 //! The model in time: what happens over many requests. No test here waits; time is a number.
 
 mod authorize;
+mod corporations;
 mod faults;
 mod limits;
 mod lists;
@@ -15,6 +16,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::ids::CharacterId;
+use super::list_owner::ListOwner;
 use super::sso_settings::SsoSettings;
 use super::world::WorldSize;
 use super::{Answer, Call, Model, Request, Settings};
@@ -52,6 +54,11 @@ fn json(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
+/// The killmail ids of a page.
+fn ids(answer: &Answer) -> Vec<i64> {
+    json(answer).as_array().unwrap().iter().map(|reference| reference["killmail_id"].as_i64().unwrap()).collect()
+}
+
 /// A part of a JWT.
 fn decoded(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
@@ -62,9 +69,7 @@ impl Model {
     fn ask(&mut self, now: DateTime<Utc>, request: &Request) -> Answer {
         let arrival = self.arrive(now, request);
         let answer = self.answer(now, request, &arrival);
-        if matches!(request.call, Call::Token { .. }) {
-            self.token_call_ended();
-        }
+        self.call_ended(request.call.route());
         answer
     }
 
@@ -99,6 +104,6 @@ fn refresh_request(refresh_token: &str) -> Request {
 }
 
 fn list_request(character_id: CharacterId, authorization: &str, page: Option<&str>) -> Request {
-    let call = Call::List { character_id, page: page.map(str::to_owned) };
+    let call = Call::List { owner: ListOwner::Character(character_id), page: page.map(str::to_owned) };
     Request { authorization: Some(authorization.to_owned()), ..request(call) }
 }

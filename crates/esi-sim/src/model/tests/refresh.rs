@@ -132,7 +132,7 @@ fn too_many_calls_in_flight_break_sso() {
     assert_eq!(answers[2].body, r#"{"Message":"An error has occurred."}"#);
     assert_eq!(model.counters().parallel_token_calls_max, 3);
     for _ in 0..3 {
-        model.token_call_ended();
+        model.call_ended(request.call.route());
     }
     assert_eq!(model.refresh_with(at(0), &token).status, 200);
 }

@@ -1,68 +1,26 @@
-//! ESI's routes: lists, details, status.
+//! ESI's routes: here details and status; [`lists`] and [`affiliation`] have the others.
 //!
 //! The rule: these functions only find the right answer. What it costs, and whether the caller may ask at all, is
 //! decided around them in [`exchange`](super::exchange).
+
+mod affiliation;
+mod lists;
 
 use chrono::{DateTime, Duration, NaiveDate, TimeDelta, Utc};
 use ring::digest;
 use serde_json::json;
 
 use super::Model;
-use super::access_token::{Bearer, LIST_SCOPE};
 use super::answer::Answer;
 use super::http_date::http_date;
-use super::ids::{CharacterId, KillmailId};
+use super::ids::KillmailId;
 use super::killmail::hexadecimal;
-use super::request::page_number;
 
 /// The detail route's `max-age`: a killmail never changes.
 const DETAIL_TTL_SECONDS: i64 = 2_592_000;
 const STATUS_TTL_SECONDS: i64 = 30;
 
 impl Model {
-    /// `GET /characters/{character_id}/killmails/recent`
-    pub(super) fn list(
-        &mut self,
-        now: DateTime<Utc>,
-        bearer: &Bearer,
-        character_id: CharacterId,
-        page: Option<&str>,
-        if_none_match: Option<&str>,
-    ) -> Answer {
-        if let Some(refusal) = refuse_list(bearer, character_id) {
-            return refusal;
-        }
-        let Some(page) = page_number(page) else {
-            return Answer::error(400, "Invalid value for query parameter page");
-        };
-        let Some(character) = self.world.character(character_id) else {
-            return Answer::error(404, "Character not found");
-        };
-        let (copy, was_cached) = self.lists.look_up(now, character);
-        let pages = copy.killmail_ids.len().div_ceil(self.settings.page_size).max(1);
-        let page_index = page as usize - 1;
-        if page_index >= pages {
-            return Answer::error(404, "Requested page does not exist!");
-        }
-        let references: Vec<_> = copy
-            .killmail_ids
-            .chunks(self.settings.page_size)
-            .nth(page_index)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|killmail_id| self.world.killmail(*killmail_id))
-            .map(|killmail| json!({ "killmail_hash": killmail.killmail_hash, "killmail_id": killmail.killmail_id }))
-            .collect();
-        let mut answer = conditional(json!(references).to_string(), if_none_match);
-        let seconds_left = (copy.expires_at - now).num_seconds().max(0);
-        answer.set("Cache-Control", format!("private, max-age={seconds_left}"));
-        answer.set("Last-Modified", http_date(copy.made_at));
-        answer.set("Expires", http_date(copy.expires_at));
-        answer.set("X-Pages", pages.to_string());
-        answer.set("X-Esi-Cache-Status", if was_cached { "HIT" } else { "MISS" });
-        answer
-    }
-
     /// `GET /killmails/{killmail_id}/{killmail_hash}`
     pub(super) fn detail(
         &self,
@@ -105,21 +63,6 @@ pub(super) fn refuse_compatibility_date(now: DateTime<Utc>, text: Option<&str>) 
     let is_good =
         |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok_and(|date| (earliest..=latest).contains(&date));
     text.filter(|text| !is_good(text)).map(|_| Answer::error(400, "Invalid compatibility date"))
-}
-
-fn refuse_list(bearer: &Bearer, character_id: CharacterId) -> Option<Answer> {
-    match bearer {
-        Bearer::Absent => Some(Answer::error(401, "Unauthorized - No token provided")),
-        Bearer::Invalid => Some(Answer::error(401, "Unauthorized - Invalid token")),
-        Bearer::Valid(token) if !token.scopes.iter().any(|scope| scope == LIST_SCOPE) => {
-            Some(Answer::error(403, "Token is not valid for any required scope"))
-        }
-        // ESI's own words for this case are not on record.
-        Bearer::Valid(token) if token.character_id != character_id => {
-            Some(Answer::error(403, "Token is not valid for this character"))
-        }
-        Bearer::Valid(_) => None,
-    }
 }
 
 /// 200 with a validator, or 304 when the caller holds the same content already.
