@@ -12,6 +12,7 @@ mod bodies_that_are_wrong;
 mod broker_losses;
 mod character_add;
 mod character_explain_remove;
+mod corporations;
 mod cost;
 mod database_losses;
 mod demo;

@@ -245,6 +245,7 @@ impl<'test> Fleet<'test> {
     /// Everything that is put off is due now. `Expires` of ESI is left as it is.
     pub(crate) async fn make_due(&self) {
         self.database.execute("update character set next_sync_at = now() where next_sync_at > now()").await;
+        self.database.execute("update corporation set next_sync_at = now() where next_sync_at > now()").await;
         self.database.execute("update killmail_ref set due_at = now() where due_at > now()").await;
     }
 
@@ -255,8 +256,9 @@ impl<'test> Fleet<'test> {
 
     /// Waits until ESI's copies of all lists have expired.
     pub(crate) async fn lists_have_expired(&self) {
-        let fresh = "character where list_expires_at > now()";
-        eventually("the lists expire", async || self.database.count(fresh).await == 0).await;
+        let fresh = |table| format!("{table} where list_expires_at > now()");
+        let expired = async |table| self.database.count(&fresh(table)).await == 0;
+        eventually("the lists expire", async || expired("character").await && expired("corporation").await).await;
     }
 
     /// Waits until so many characters' lists have been read to their end.

@@ -25,6 +25,7 @@ pub(crate) struct Simulator {
 pub(crate) struct Pilot {
     pub(crate) character_id: i64,
     pub(crate) name: String,
+    pub(crate) corporation_id: i64,
     /// None when all are revoked.
     pub(crate) refresh_token: Option<String>,
     pub(crate) killmail_ids: Vec<i64>,

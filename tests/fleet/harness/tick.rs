@@ -10,6 +10,8 @@ pub(crate) struct Tick {
     pub(crate) due: u64,
     pub(crate) queued_list: u64,
     pub(crate) queued_refresh: u64,
+    pub(crate) queued_corporation: u64,
+    pub(crate) queued_affiliations: u64,
     pub(crate) queued_exercise: u64,
     pub(crate) queued_look: u64,
     pub(crate) queued_detail_killmails: u64,
@@ -26,6 +28,16 @@ impl Tick {
     /// So many characters went to the list lane, and nothing else happened.
     pub(crate) fn only_listed(characters: u64) -> Self {
         Self { due: characters, queued_list: characters, ..Self::default() }
+    }
+
+    /// So many corporations went to the list lane, and nothing else happened.
+    pub(crate) fn only_corporations(corporations: u64) -> Self {
+        Self { queued_corporation: corporations, ..Self::default() }
+    }
+
+    /// Of so many characters it is asked in which corporation they are, and nothing else happened.
+    pub(crate) fn only_affiliations(characters: u64) -> Self {
+        Self { queued_affiliations: characters, ..Self::default() }
     }
 
     /// So many characters went to the refresh lane, and nothing else happened.

@@ -18,7 +18,10 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
             self.summary.queued_corporation += self.store.count_due_corporations(filter).await.map_err(lost)?;
             return Ok(());
         }
-        self.affiliations().await?;
+        if self.affiliations().await? {
+            // With what is learned there may be a director for one that has none now: the next tick asks.
+            return Ok(());
+        }
         if self.all_corporations {
             self.store.add_corporations_of_logins().await.map_err(lost)?;
         }
@@ -46,22 +49,24 @@ impl<P: AsyncFn(Vec<Job>) -> PublishedJobs> Tick<'_, P> {
     }
 
     /// One job for all of them, and one in a tick: ESI's route for it is to be asked one at a time.
-    async fn affiliations(&mut self) -> anyhow::Result<()> {
-        if !self.room.take(Lane::List) {
-            return Ok(());
+    /// Returns whether there was anything to ask.
+    async fn affiliations(&mut self) -> anyhow::Result<bool> {
+        if self.room.list == 0 {
+            return Ok(false);
         }
         let limit = u32::try_from(AFFILIATIONS_PER_JOB_MAX)?;
         let character_ids: Vec<CharacterId> =
             self.store.claim_due_affiliations(self.all_corporations, limit).await.map_err(lost)?;
         if character_ids.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
+        self.room.list -= 1;
         let published = (self.publish)(vec![Job::LearnAffiliations { character_ids: character_ids.clone() }]).await;
         if published.confirmed == [true] {
             self.summary.queued_affiliations += character_ids.len() as u64;
         } else {
             unmark(self.store.put_off_affiliations(&character_ids, Duration::ZERO).await);
         }
-        published.failure.map_or(Ok(()), Err)
+        published.failure.map_or(Ok(true), Err)
     }
 }

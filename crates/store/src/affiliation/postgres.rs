@@ -51,7 +51,9 @@ pub(super) async fn forgive_those_who_changed(
     corporations: &[i64],
 ) -> Result<()> {
     sqlx::query!(
-        r#"update token_stream s set refused_scopes = array_remove(refused_scopes, $3)
+        r#"update token_stream s
+           set refused_scopes = array_remove(refused_scopes, $3),
+               scope_refused_at = case when array_remove(refused_scopes, $3) <> '{}' then scope_refused_at end
            from unnest($1::bigint[], $2::bigint[]) as told (character_id, corporation_id)
            join character c using (character_id)
            where s.character_id = c.character_id and $3 = any (s.refused_scopes)

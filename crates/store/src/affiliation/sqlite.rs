@@ -56,7 +56,9 @@ pub(super) async fn forgive_those_who_changed(
 ) -> Result<()> {
     sqlx::query(
         "update token_stream
-         set refused_scopes = (select json_group_array(value) from json_each(refused_scopes) where value <> ?2)
+         set refused_scopes = (select json_group_array(value) from json_each(refused_scopes) where value <> ?2),
+             scope_refused_at =
+                 iif(exists (select 1 from json_each(refused_scopes) where value <> ?2), scope_refused_at, null)
          where ?2 in (select value from json_each(refused_scopes))
            and character_id in (select c.character_id from json_each(?1) told
                                 join character c on c.character_id = told.value ->> 0

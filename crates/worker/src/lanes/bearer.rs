@@ -16,8 +16,8 @@ use crate::worker::Worker;
 
 /// Members that are considered in one job; those that have been directors before come first.
 const CANDIDATES_MAX: u32 = 20;
-/// Without one, until the next job looks again. Who signs in, or joins, makes the corporation due at once.
-const NO_DIRECTOR_FOR: Duration = Duration::from_secs(60 * 60);
+/// Without one, until the next job looks again, which costs ESI nothing. Who joins makes the corporation due at once.
+const NO_DIRECTOR_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// A token to read a list with, and what its calls are paid from.
 #[derive(Debug)]
