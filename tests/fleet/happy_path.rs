@@ -5,6 +5,7 @@ use crate::harness::{Fleet, On, Tick, World, fleet, on_both};
 on_both![
     characters_that_share_killmails_are_served_and_each_body_is_fetched_once,
     an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick,
+    how_soon_lists_are_looked_at_again_is_a_setting,
 ];
 
 fn characters_that_share_killmails_are_served_and_each_body_is_fetched_once(on: On) {
@@ -48,6 +49,20 @@ fn an_unchanged_list_costs_one_token_and_new_killmails_come_with_the_next_tick(o
         fleet.drain().await;
         let counters = fleet.simulator.counters().await;
         assert_eq!(counters.detail_calls_by_killmail.into_keys().collect::<Vec<_>>(), fought);
+        fleet.is_true().await;
+    });
+}
+
+fn how_soon_lists_are_looked_at_again_is_a_setting(on: On) {
+    fleet(on, World::of(4, 12).setting("KILLFLEET_TIERS", "2h,1d:3h"), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        // A twelfth of it is left to chance.
+        let as_told = "character where next_sync_at between last_synced_at + interval '109 minutes'
+                       and last_synced_at + interval '196 minutes'";
+        assert_eq!(fleet.database.count(as_told).await, 4);
+        let times = "(select distinct next_sync_at from character) as times";
+        assert_eq!(fleet.database.count(times).await, 4, "not all at the same time");
         fleet.is_true().await;
     });
 }

@@ -42,6 +42,7 @@ mod missing_tokens;
 mod moved;
 mod oracle_itself;
 mod outage;
+mod pace;
 mod paging;
 mod providers;
 mod references;

@@ -219,26 +219,6 @@ fn in_the_downtime_nobody_calls_and_afterwards_status_has_to_say_open(on: On) {
     });
 }
 
-#[test]
-fn a_pause_that_has_begun_takes_no_turns_from_those_who_call_after_it() {
-    fleet(On::Services, World::of(12, 60), async |fleet: &Fleet| {
-        fleet.tick(&[]).await;
-        fleet.drain_lane("list").await;
-        assert!(fleet.queues().ready("detail").await >= 10, "a job for every list");
-        let pause = "insert into fleet_pause (scope, reason, until)
-                     values ('esi:killmail', 'a drill', now() + interval '1 hour')";
-        fleet.database.execute(pause).await;
-        fleet.drain().await;
-        assert_eq!(fleet.database.count("killmail_ref where state = 'wanted' and due_at > now()").await, 60);
-        assert_eq!(fleet.database.count("esi_spent").await, 0);
-        fleet.pauses_are_over().await;
-        fleet.make_due().await;
-        fleet.tick(&[]).await;
-        fleet.drain().await;
-        fleet.is_true().await;
-    });
-}
-
 async fn until(time: DateTime<Utc>) {
     sleep((time - now()).to_std().unwrap_or_default()).await;
 }
