@@ -149,7 +149,7 @@ async fn ask(
     loop {
         let answer =
             worker.esi.killmail_list(ListOwner::Character(claim.character_id), page, &token.secret, etag).await;
-        worker.count_answer("list", answer.as_ref().err());
+        worker.heard("list", &answer).await?;
         let error = match answer {
             Ok(answer) => return Ok(Asked::Answer(answer)),
             Err(error) => error,
