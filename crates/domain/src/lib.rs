@@ -5,8 +5,8 @@
 //! crate and not each other; the processes join them.
 //!
 //! Where to start: [`job`] says what the fleet does, [`plan`] who is to be done, [`token`] the life of a login,
-//! [`failure`] what happens after something went wrong, [`pace`] how fast ESI is asked, and [`gate`]
-//! whether at all.
+//! [`failure`] what happens after something went wrong, [`pace`] how fast ESI is asked, [`gate`]
+//! whether at all, and [`ErrorLimit`] how errors slow it down.
 
 pub mod downtime;
 mod error_limit;

@@ -59,14 +59,15 @@ impl Pause {
 }
 
 impl Store {
-    /// Begins a pause, or lengthens the one in force; never shortens it.
+    /// Begins a pause, or lengthens the one in force; never shortens it. False if one that lasts as long is in force.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn pause(&self, scope: &str, reason: &str, span: Duration) -> Result<(), StoreError> {
+    pub async fn pause(&self, scope: &str, reason: &str, span: Duration) -> Result<bool, StoreError> {
         let mut access = self.change("recording a pause").await?;
-        dialect!(access, pause(scope, reason, span))?;
-        access.commit().await
+        let is_news = dialect!(access, pause(scope, reason, span))?;
+        access.commit().await?;
+        Ok(is_news)
     }
 
     /// The pauses in force. Rows of pauses that are over are removed on the way.
@@ -101,7 +102,8 @@ pub(crate) async fn pause_within(
     reason: &str,
     span: Duration,
 ) -> Result<(), StoreError> {
-    dialect!(*transaction, pause(scope, reason, span))
+    dialect!(*transaction, pause(scope, reason, span))?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use esi::{Answered, EsiErrorKind, ServerStatus};
+use esi::{Answered, EsiError, EsiErrorKind, ServerStatus};
 use service::metrics as names;
 use store::StoreError;
 use tracing::{debug, error, info};
@@ -50,7 +50,8 @@ impl Worker {
         if !self.store().claim_esi_probe().await? {
             return Ok(());
         }
-        let (status, lives_for) = self.ask_for_status().await;
+        let answer = self.esi.server_status().await;
+        let (status, lives_for) = status(&answer);
         match status {
             Status::Open => self.is_open(lives_for).await?,
             Status::Closed(reason) => {
@@ -60,27 +61,10 @@ impl Worker {
                 }
             }
         }
+        // Only now: with an outage its pause ends, which this answer may make a new one.
+        self.heard("status", &answer).await?;
         self.pauses.look_again().await;
         Ok(())
-    }
-
-    /// And for how long it is of no use to ask again.
-    async fn ask_for_status(&self) -> (Status, Duration) {
-        let answer = self.esi.server_status().await;
-        self.count_answer("status", answer.as_ref().err());
-        match answer {
-            Ok(Answered { value: ServerStatus { is_vip: false, .. }, cache, .. }) => (Status::Open, cache.lives_for),
-            Ok(answer) => (Status::Closed("EVE lets nobody but CCP in (vip)".to_owned()), answer.cache.lives_for),
-            Err(error) => {
-                let wait = match error.kind() {
-                    EsiErrorKind::ErrorLimited { retry_after } | EsiErrorKind::BudgetSpent { retry_after, .. } => {
-                        *retry_after
-                    }
-                    _ => Duration::ZERO,
-                };
-                (Status::Closed(error.failure().reason), wait)
-            }
-        }
     }
 
     async fn is_open(&self, lives_for: Duration) -> Result<(), StoreError> {
@@ -92,5 +76,22 @@ impl Worker {
             }
         }
         Ok(())
+    }
+}
+
+/// And for how long it is of no use to ask again.
+fn status(answer: &Result<Answered<ServerStatus>, EsiError>) -> (Status, Duration) {
+    match answer {
+        Ok(Answered { value: ServerStatus { is_vip: false, .. }, cache, .. }) => (Status::Open, cache.lives_for),
+        Ok(answer) => (Status::Closed("EVE lets nobody but CCP in (vip)".to_owned()), answer.cache.lives_for),
+        Err(error) => {
+            let wait = match error.kind() {
+                EsiErrorKind::ErrorLimited { retry_after } | EsiErrorKind::BudgetSpent { retry_after, .. } => {
+                    *retry_after
+                }
+                _ => Duration::ZERO,
+            };
+            (Status::Closed(error.failure().reason), wait)
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::downtime::Downtime;
 use domain::gate::FailuresInARow;
-use domain::{Failure, FailureClass};
+use domain::{ErrorLimit, Failure, FailureClass};
 use esi::{Budget, Call, EsiError, EsiErrorKind};
 use store::pause::{self, Pause};
 use store::{Store, StoreError};
@@ -123,21 +123,31 @@ impl Pauses {
         match error.kind() {
             EsiErrorKind::ErrorLimited { retry_after } => {
                 error!(seconds = retry_after.as_secs(), "ESI's error limit is reached: the whole fleet pauses");
-                self.pause(store, pause::SCOPE_ESI, "error limit (420)", *retry_after).await
+                self.pause(store, pause::SCOPE_ESI, "error limit (420)", *retry_after).await?;
             }
             EsiErrorKind::BudgetSpent { retry_after, .. } => {
                 warn!(bucket, seconds = retry_after.as_secs(), "a budget is overdrawn: its bucket pauses");
-                self.pause(store, bucket, "budget overdrawn (429)", *retry_after).await
+                self.pause(store, bucket, "budget overdrawn (429)", *retry_after).await?;
             }
             EsiErrorKind::Unreachable(_) | EsiErrorKind::Unavailable { status: 500.. } => {
                 let is_suspicious = self.failures().failed(error.call(), self.since.elapsed());
                 if is_suspicious {
                     self.suspect(store, error).await?;
                 }
-                Ok(())
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
+    }
+
+    /// Before the error limit is spent everything slows down, and then stops.
+    pub(crate) async fn keep_error_limit(&self, store: &Store, limit: ErrorLimit) -> Result<(), StoreError> {
+        let Some(span) = limit.pause() else { return Ok(()) };
+        let reason = format!("error limit: {} errors left", limit.remaining);
+        if self.pause(store, pause::SCOPE_ESI, &reason, span).await? {
+            warn!(remaining = limit.remaining, seconds = span.as_secs_f64(), "ESI's error limit comes near: all pause");
+        }
+        Ok(())
     }
 
     /// So many calls in a row have failed that it may be all of ESI: nobody calls until its status was asked.
@@ -179,19 +189,21 @@ impl Pauses {
             return Ok(());
         }
         let reason = format!("{} of {} tokens left", budget.remaining, budget.limit);
-        self.pause(store, bucket, &reason, span).await
+        self.pause(store, bucket, &reason, span).await?;
+        Ok(())
     }
 
+    /// False if a pause that lasts as long is in force already.
     pub(crate) async fn pause(
         &self,
         store: &Store,
         scope: &str,
         reason: &str,
         span: Duration,
-    ) -> Result<(), StoreError> {
-        store.pause(scope, reason, span).await?;
+    ) -> Result<bool, StoreError> {
+        let is_news = store.pause(scope, reason, span).await?;
         self.look_again().await;
-        Ok(())
+        Ok(is_news)
     }
 
     /// Our own picture is out of date from now on.

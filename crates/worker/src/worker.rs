@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::tier::Tiers;
 use domain::{Failure, FailureClass};
-use esi::{Esi, EsiError};
+use esi::{Answered, Esi, EsiError};
 use service::metrics as names;
 use store::breaker::ClientRefused;
 use store::{Store, StoreError, pause};
@@ -62,11 +62,23 @@ impl Worker {
         Ok(())
     }
 
-    pub(crate) fn count_answer(&self, route: &'static str, error: Option<&EsiError>) {
-        let result = error.map_or("ok", |error| error.kind().name());
+    /// To be told of every answer of ESI, good or bad, and of every call without one.
+    pub(crate) async fn heard<T>(
+        &self,
+        route: &'static str,
+        answer: &Result<Answered<T>, EsiError>,
+    ) -> Result<(), StoreError> {
+        let (result, error_limit) = match answer {
+            Ok(answer) => ("ok", answer.error_limit),
+            Err(error) => (error.kind().name(), error.error_limit()),
+        };
         metrics::counter!(names::ESI_REQUESTS, "route" => route, "result" => result).increment(1);
-        if error.is_none() {
+        if answer.is_ok() {
             self.pauses.succeeded();
+        }
+        match error_limit {
+            Some(error_limit) => self.pauses.keep_error_limit(self.store(), error_limit).await,
+            None => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Result};
 use super::PauseRow;
 use crate::lease;
 
-pub(super) async fn pause(connection: &mut PgConnection, scope: &str, reason: &str, span: Duration) -> Result<()> {
+pub(super) async fn pause(connection: &mut PgConnection, scope: &str, reason: &str, span: Duration) -> Result<bool> {
     sqlx::query!(
         r#"insert into fleet_pause as p (scope, reason, until) values ($1, $2, now() + make_interval(secs => $3))
            on conflict (scope) do update set reason = excluded.reason, until = excluded.until,
@@ -17,7 +17,7 @@ pub(super) async fn pause(connection: &mut PgConnection, scope: &str, reason: &s
     )
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected() > 0)
 }
 
 pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<PauseRow>> {

@@ -6,7 +6,12 @@ use sqlx_sqlite::SqliteConnection;
 use super::PauseRow;
 use crate::sqlite::{later, now_text};
 
-pub(super) async fn pause(connection: &mut SqliteConnection, scope: &str, reason: &str, span: Duration) -> Result<()> {
+pub(super) async fn pause(
+    connection: &mut SqliteConnection,
+    scope: &str,
+    reason: &str,
+    span: Duration,
+) -> Result<bool> {
     sqlx::query(
         "insert into fleet_pause as p (scope, reason, until, created_at) values (?1, ?2, ?3, ?4)
          on conflict (scope) do update set reason = excluded.reason, until = excluded.until,
@@ -19,7 +24,7 @@ pub(super) async fn pause(connection: &mut SqliteConnection, scope: &str, reason
     .bind(now_text())
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected() > 0)
 }
 
 pub(super) async fn list(connection: &mut SqliteConnection) -> Result<Vec<PauseRow>> {

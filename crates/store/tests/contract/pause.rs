@@ -25,20 +25,20 @@ async fn pauses(database: &Database) -> Vec<(String, String, u64)> {
         .collect()
 }
 
-async fn pause(database: &Database, scope: &str, reason: &str, seconds: u64) {
-    database.store.pause(scope, reason, Duration::from_secs(seconds)).await.unwrap();
+async fn pause(database: &Database, scope: &str, reason: &str, seconds: u64) -> bool {
+    database.store.pause(scope, reason, Duration::from_secs(seconds)).await.unwrap()
 }
 
 async fn a_pause_is_lengthened_and_never_shortened(database: Database) {
     assert!(pauses(&database).await.is_empty());
-    pause(&database, SCOPE_ESI, "420", 600).await;
+    assert!(pause(&database, SCOPE_ESI, "420", 600).await);
     let created = database.value("select created_at from fleet_pause").await;
-    pause(&database, SCOPE_ESI, "429", 60).await;
+    assert!(!pause(&database, SCOPE_ESI, "429", 60).await, "a longer one is in force");
     let now = pauses(&database).await;
     assert_eq!(now.len(), 1);
     assert_eq!((now[0].0.as_str(), now[0].1.as_str()), ("esi", "420"));
     assert!((590..=600).contains(&now[0].2), "{now:?}");
-    pause(&database, SCOPE_ESI, "maintenance", 3600).await;
+    assert!(pause(&database, SCOPE_ESI, "maintenance", 3600).await);
     let now = pauses(&database).await;
     assert_eq!((now.len(), now[0].1.as_str()), (1, "maintenance"));
     assert!((3590..=3600).contains(&now[0].2), "{now:?}");

@@ -88,7 +88,7 @@ enum Ending {
 
 async fn fetch_one(worker: &Worker, claim: &DetailClaim) -> Result<Ending, StoreError> {
     let answer = worker.esi.killmail_body(&claim.reference).await;
-    worker.count_answer("detail", answer.as_ref().err());
+    worker.heard("detail", &answer).await?;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {

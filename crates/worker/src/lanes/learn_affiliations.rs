@@ -41,7 +41,7 @@ pub(crate) async fn learn_affiliations(
         }
         calls += 1;
         let answer = worker.esi.affiliations(&group).await;
-        worker.count_answer("affiliation", answer.as_ref().err());
+        worker.heard("affiliation", &answer).await?;
         match answer {
             Ok(answer) => {
                 // Of whom ESI says nothing it would say nothing again.

@@ -159,7 +159,7 @@ async fn ask(
     let (mut was_unauthorized, mut no_directors) = (false, 0);
     loop {
         let answer = worker.esi.killmail_list(bearer.owner, page, &bearer.token.secret, etag).await;
-        worker.count_answer("list", answer.as_ref().err());
+        worker.heard("list", &answer).await?;
         let error = match answer {
             Ok(answer) => return Ok(Asked::Answer(answer)),
             Err(error) => error,
