@@ -9,6 +9,7 @@ on_both![
     a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later,
     a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end,
     a_page_that_cannot_be_had_does_not_hide_what_is_new,
+    pages_that_have_not_changed_cost_one_token_in_a_walk_of_all,
 ];
 
 fn all_pages_are_walked_and_none_that_does_not_exist(on: On) {
@@ -156,6 +157,29 @@ fn a_page_that_cannot_be_had_does_not_hide_what_is_new(on: On) {
         assert_eq!(fleet.database.count("character where resume_page is null").await, 0, "it is not at its end");
         fleet.simulator.heal().await;
         walk_again_until(fleet, "character where resume_page is null").await;
+        fleet.is_true().await;
+    });
+}
+
+fn pages_that_have_not_changed_cost_one_token_in_a_walk_of_all(on: On) {
+    fleet(on, World::of(1, 30).with("--page-size=10").with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
+        fleet.tick(&[]).await;
+        fleet.drain().await;
+        let pages = fleet.simulator.counters().await.requests_to("list");
+        assert_eq!(pages, 3);
+        let mut spent = 2 * pages;
+        for (fights, walk) in [(0, 2 + 2), (1, 4 * 2), (0, 2 + 3)] {
+            if fights > 0 {
+                let pilot = fleet.simulator.pilots().await[0].character_id;
+                fleet.simulator.fight(&[pilot], fights).await;
+            }
+            fleet.lists_have_expired().await;
+            fleet.tick(&["--full", "--force"]).await;
+            fleet.drain().await;
+            // The first page is asked for without its ETag: that it has not changed would be no reason to stop.
+            spent += walk;
+            assert_eq!(fleet.simulator.counters().await.tokens_spent["char-killmail"], spent);
+        }
         fleet.is_true().await;
     });
 }

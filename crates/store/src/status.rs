@@ -26,6 +26,9 @@ pub struct FleetStatus {
     /// Times that a killmail stands on some character's list: shared ones count once for each.
     pub references_listed: i64,
     pub pauses_in_force: i64,
+    pub corporations: i64,
+    /// Its list was not read for four days, which is longer than the rarest are left alone.
+    pub corporations_not_read_for_days: i64,
 }
 
 impl Store {

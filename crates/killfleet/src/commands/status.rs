@@ -18,6 +18,8 @@ fn table(status: &FleetStatus, pauses: &[Pause]) -> String {
         ("characters", status.characters),
         ("  that need a login", status.characters_needing_login),
         ("  overdue by an hour", status.characters_overdue_by_an_hour),
+        ("corporations", status.corporations),
+        ("  not read for 4 days", status.corporations_not_read_for_days),
         ("token streams active", status.streams_active),
         ("  suspect", status.streams_suspect),
         ("  dead", status.streams_dead),

@@ -13,7 +13,8 @@ pub(super) async fn status(connection: &mut PgConnection) -> Result<FleetStatus>
                   killmails_invalid as "killmails_invalid!", killmails_parked as "killmails_parked!",
                   (select count(*) from killmail_participant) as "participants!",
                   (select count(*) from character_killmail) as "references_listed!",
-                  pauses_in_force as "pauses_in_force!"
+                  pauses_in_force as "pauses_in_force!", corporations as "corporations!",
+                  corporations_not_read_for_days as "corporations_not_read_for_days!"
            from fleet_health"#
     )
     .fetch_one(connection)
