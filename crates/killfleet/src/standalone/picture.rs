@@ -167,6 +167,8 @@ mod tests {
             participants: 4000,
             references_listed: 1300,
             pauses_in_force: 0,
+            corporations: 0,
+            corporations_not_read_for_days: 0,
         };
         let at_work = AtWork { next_tick: Some(Duration::from_millis(6_300)), ..AtWork::default() };
         Picture { status, pauses: vec![], rows_read_at: Instant::now(), at_work }

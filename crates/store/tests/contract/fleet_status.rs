@@ -16,7 +16,7 @@ contract![
     characters_are_listed_by_name_with_what_an_operator_asks,
 ];
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "characters",
     "characters_needing_login",
     "characters_overdue_by_an_hour",
@@ -31,9 +31,11 @@ const NAMES: [&str; 14] = [
     "participants",
     "references_listed",
     "pauses_in_force",
+    "corporations",
+    "corporations_not_read_for_days",
 ];
 
-fn numbers(values: [i64; 14]) -> Value {
+fn numbers(values: [i64; 16]) -> Value {
     NAMES
         .into_iter()
         .zip(values)
@@ -43,7 +45,7 @@ fn numbers(values: [i64; 14]) -> Value {
 }
 
 async fn an_empty_fleet_is_all_zeroes(database: Database) {
-    assert_eq!(serde_json::to_value(database.store.status().await.unwrap()).unwrap(), numbers([0; 14]));
+    assert_eq!(serde_json::to_value(database.store.status().await.unwrap()).unwrap(), numbers([0; 16]));
     assert!(database.store.characters().await.unwrap().is_empty());
 }
 
@@ -68,8 +70,13 @@ async fn every_number_counts_what_it_says(database: Database) {
     database.run("update character set next_sync_at = now() - interval '61 minutes' where character_id = 2").await;
     database.store.pause(SCOPE_ESI, "420", Duration::from_secs(60)).await.unwrap();
     database.store.pause("sso", "over", Duration::ZERO).await.unwrap();
+    for id in [98_000_001, 98_000_002] {
+        database.store.add_corporation(domain::CorporationId::parse(id).unwrap()).await.unwrap();
+    }
+    database.run("update corporation set created_at = now() - interval '97 hours'").await;
+    database.run("update corporation set last_synced_at = now() where corporation_id = 98000001").await;
     let status = serde_json::to_value(database.store.status().await.unwrap()).unwrap();
-    assert_eq!(status, numbers([4, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 4, 7, 1]));
+    assert_eq!(status, numbers([4, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 4, 7, 1, 2, 1]));
 }
 
 async fn whoever_needs_a_login_is_not_overdue(database: Database) {
