@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::{Failure, FailureClass};
+use sqlx::migrate::MigrateError;
 use sqlx_sqlite::SqliteError;
 use thiserror::Error;
 
@@ -13,6 +14,9 @@ pub enum StoreError {
         "KILLFLEET_DATABASE_URL cannot be read: it must have the form postgres://user:password@host:5432/database or sqlite:PATH"
     )]
     InvalidUrl,
+    /// Its certificate is not to be trusted, or it knows no TLS and is to be talked to in no other way.
+    #[error("connecting to the database by TLS failed")]
+    Tls { source: sqlx::Error },
     #[error("{doing} failed")]
     Database { doing: &'static str, source: sqlx::Error },
     #[error("the database file {} cannot be created", path.display())]
@@ -24,7 +28,7 @@ pub enum StoreError {
     )]
     FileGone { path: PathBuf },
     #[error("migrating the database failed")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
     #[error(transparent)]
     Schema(#[from] crate::schema::SchemaMismatch),
     #[error(transparent)]
@@ -49,8 +53,11 @@ impl StoreError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Database { source, .. } => class_of(source),
-            Self::InvalidUrl | Self::File { .. } | Self::FileGone { .. } | Self::Schema(_) => {
+            Self::InvalidUrl | Self::Tls { .. } | Self::File { .. } | Self::FileGone { .. } | Self::Schema(_) => {
                 FailureClass::Configuration
+            }
+            Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                class_of(source)
             }
             Self::Migrate(_) | Self::Seal(_) | Self::UnexpectedRow { .. } => FailureClass::Ours,
         }
@@ -62,21 +69,32 @@ impl StoreError {
         let class = self.class();
         let reason = match self {
             Self::Database { source, .. } if class == FailureClass::Configuration => {
-                let check = match sqlite_code(source) {
-                    Some(_) => {
-                        "KILLFLEET_DATABASE_URL: the file must be a database of killfleet that this user may write"
-                    }
-                    None => "user, password and database in KILLFLEET_DATABASE_URL",
-                };
+                let check = in_the_file(source).unwrap_or("user, password and database in KILLFLEET_DATABASE_URL");
                 format!("{self}: {source}: check {check}")
             }
+            Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _))
+                if class == FailureClass::Configuration =>
+            {
+                let owner = "the user in KILLFLEET_DATABASE_URL: it must be the owner of the tables";
+                format!("{self}: {source}: check {}", in_the_file(source).unwrap_or(owner))
+            }
             Self::Database { source, .. } => format!("{self}: {source}"),
+            Self::Tls { source } => format!(
+                "{self}: {source}: check sslmode, sslrootcert and the host in KILLFLEET_DATABASE_URL: the file must hold the \
+                 authority that has issued the server's certificate, and the host must be a name that the certificate holds"
+            ),
             Self::File { source, .. } => format!("{self}: {source}: check the path in KILLFLEET_DATABASE_URL"),
             Self::Migrate(source) => format!("{self}: {source}"),
             other => other.to_string(),
         };
         Failure::is(class, reason)
     }
+}
+
+/// What to check if the error is one of SQLite.
+fn in_the_file(error: &sqlx::Error) -> Option<&'static str> {
+    sqlite_code(error)
+        .map(|_| "KILLFLEET_DATABASE_URL: the file must be a database of killfleet that this user may write")
 }
 
 /// SQLite's primary result code, if the error is one of SQLite.

@@ -55,6 +55,7 @@ impl Store {
 
 const READING: &str = "reading the version of the schema";
 const MIGRATING: &str = "migrating the database";
+const GRANTING: &str = "granting the roles their rights";
 
 /// A migration that was begun.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -22,6 +22,7 @@ const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
 pub(crate) struct Database {
     url: SecretString,
+    fleet_url: SecretString,
     connections: Connections,
 }
 
@@ -81,7 +82,11 @@ impl Database {
             }
             On::Standalone => Connections::Sqlite(sqlite::connect(url.expose_secret())),
         };
-        Self { url, connections }
+        let fleet_url = match (on, is_migrated) {
+            (On::Services, true) => postgres::as_role(&url, "killfleet_app"),
+            _ => url.clone(),
+        };
+        Self { url, fleet_url, connections }
     }
 
     pub(super) async fn drop(self) {
@@ -92,8 +97,14 @@ impl Database {
         scratch::drop(&self.url).await.unwrap_or_else(|error| panic!("not dropped: {}", error.failure()));
     }
 
+    /// Its owner's, who may do everything.
     pub(crate) fn url(&self) -> &str {
         self.url.expose_secret()
+    }
+
+    /// That of the fleet: on a server, once there is a schema, with the rights of `killfleet_app` and no more.
+    pub(crate) fn fleet_url(&self) -> &str {
+        self.fleet_url.expose_secret()
     }
 
     /// Runs statements; the number of rows that they touched.

@@ -49,7 +49,7 @@ impl<'test> Fleet<'test> {
     ) -> Self {
         let simulator = Simulator::start(world, outputs).await;
         let settings = [
-            ("KILLFLEET_DATABASE_URL", database.url()),
+            ("KILLFLEET_DATABASE_URL", database.fleet_url()),
             ("KILLFLEET_CLIENT_ID", "sim-client"),
             ("KILLFLEET_CLIENT_SECRET", CLIENT_SECRET),
             ("KILLFLEET_TOKEN_KEY", TOKEN_KEY),

@@ -2,10 +2,13 @@ use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::PgPool;
 
-use super::{Applied, MIGRATING, may_migrate};
+use super::{Applied, GRANTING, MIGRATING, may_migrate};
 use crate::StoreError;
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// What each of the two group roles may do. Its file is not numbered, so the migrator passes it over.
+const GRANTS: &str = include_str!("../../../../migrations/postgres/grants.sql");
 
 const UNDEFINED_TABLE: &str = "42P01";
 
@@ -41,5 +44,6 @@ async fn migrate_locked(connection: &mut PgConnection) -> Result<usize, StoreErr
     let before = applied(connection).await.map_err(StoreError::during(MIGRATING))?;
     may_migrate(&MIGRATOR, &before)?;
     MIGRATOR.run(&mut *connection).await.map_err(StoreError::Migrate)?;
+    sqlx::raw_sql(GRANTS).execute(&mut *connection).await.map_err(StoreError::during(GRANTING))?;
     Ok(applied(connection).await.map_err(StoreError::during(MIGRATING))?.len() - before.len())
 }

@@ -21,7 +21,7 @@ const ROW: &str = "(character_id, character_name, character_owner_hash, access_t
     values (2112000718, 'Jessamy Farstrider', 'owner=', 'a.b.c', 'to+k/en==', '2026-11-20 12:00:00.123')";
 
 async fn users(database: &Database) -> Result<Vec<KillReportUser>, KillReportError> {
-    killreport::users(&database.url, "killfleet-contract").await
+    killreport::users(&database.owner_url, "killfleet-contract").await
 }
 
 fn open(secret: &Option<SecretString>) -> Option<&str> {

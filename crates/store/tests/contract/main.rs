@@ -51,6 +51,7 @@ mod refresh_lost_answer;
 mod refresh_rotation;
 mod refresh_slots;
 mod refused_scopes;
+mod roles;
 mod schema;
 mod sealed_tokens;
 mod sibling_tokens;

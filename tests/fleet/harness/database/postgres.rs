@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Decode, FromRow, Postgres, Result, Transaction, Type};
 
 use crate::harness::simulator::TrueKillmail;
+
+/// The same database, with the rights of a role instead of the user's own.
+pub(super) fn as_role(url: &SecretString, role: &str) -> SecretString {
+    let url = url.expose_secret();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    SecretString::from(format!("{url}{separator}options=-c%20role%3D{role}"))
+}
 
 pub(super) async fn execute(pool: &PgPool, sql: &str) -> Result<u64> {
     Ok(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await?.rows_affected())

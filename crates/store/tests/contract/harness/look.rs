@@ -88,15 +88,6 @@ impl Database {
         .await
     }
 
-    /// Takes away all views, and what was made for them.
-    pub(crate) async fn drop_views(&self) {
-        match &self.connections {
-            Connections::Postgres(pool) => postgres::drop_views(pool).await,
-            Connections::Sqlite(pool) => sqlite::drop_views(pool).await,
-        }
-        .unwrap();
-    }
-
     /// Every row of every table, so that "nothing was written" can be compared.
     pub(crate) async fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let mut contents = BTreeMap::new();

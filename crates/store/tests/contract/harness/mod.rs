@@ -8,7 +8,7 @@ pub(crate) mod arrange;
 mod dialect;
 mod found;
 mod look;
-mod postgres;
+pub(crate) mod postgres;
 pub(crate) mod real_killmails;
 mod sqlite;
 
@@ -35,13 +35,17 @@ const KEY: &str = "contract:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// What a test is given. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Database {
+    /// On PostgreSQL with the rights of `killfleet_app` and no more, as a fleet has them.
     pub(crate) store: Store,
     pub(crate) keyring: Keyring,
+    /// The store's own.
     pub(crate) url: SecretString,
+    /// Of who may do everything.
+    pub(crate) owner_url: SecretString,
     connections: Connections,
 }
 
-/// Apart from the store's own.
+/// Apart from the store's own, and the owner's.
 #[derive(Clone)]
 enum Connections {
     Postgres(PgPool),
@@ -59,6 +63,8 @@ pub(crate) enum On {
 #[derive(Clone, Copy)]
 pub(crate) enum Schema {
     Migrated,
+    /// Migrated, and the store is the owner's, as it is for those commands that are his.
+    Owned,
     /// Not a single table.
     None,
 }
@@ -110,7 +116,7 @@ pub(crate) fn run_on_file_and_fleet<Running: Future<Output = ()>>(
     longest: Duration,
     test: impl FnOnce(Database, Database) -> Running,
 ) {
-    let databases = [(On::Sqlite, Schema::Migrated), (On::Postgres, Schema::Migrated)];
+    let databases = [(On::Sqlite, Schema::Owned), (On::Postgres, Schema::Owned)];
     run_on(databases, longest, |[file, fleet]| test(file, fleet));
 }
 
@@ -122,17 +128,17 @@ fn run_on<const COUNT: usize, Running: Future<Output = ()>>(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let urls = databases.map(|(on, schema)| {
         let url = runtime.block_on(scratch_database(on, schema));
-        (on, url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure())))
+        (on, schema, url.unwrap_or_else(|error| panic!("no scratch database: {}", error.failure())))
     });
     // A panic comes back as a value, so that the databases are dropped before it goes on.
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        let databases = urls.clone().map(|(on, url)| runtime.block_on(Database::open(on, url)));
+        let databases = urls.clone().map(|(on, schema, url)| runtime.block_on(Database::open(on, schema, url)));
         runtime.block_on(async {
             let in_time = tokio::time::timeout(longest, test(databases)).await;
             in_time.expect("the test waits for something that does not come");
         });
     }));
-    let dropped = urls.map(|(_, url)| runtime.block_on(scratch::drop(&url)));
+    let dropped = urls.map(|(_, _, url)| runtime.block_on(scratch::drop(&url)));
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
@@ -143,22 +149,26 @@ fn run_on<const COUNT: usize, Running: Future<Output = ()>>(
 
 async fn scratch_database(on: On, schema: Schema) -> Result<SecretString, StoreError> {
     match (on, schema) {
-        (On::Postgres, Schema::Migrated) => scratch::create_migrated(&server()).await,
         (On::Postgres, Schema::None) => scratch::create(&server()).await,
-        (On::Sqlite, Schema::Migrated) => scratch::create_file_migrated().await,
+        (On::Postgres, Schema::Migrated | Schema::Owned) => scratch::create_migrated(&server()).await,
         (On::Sqlite, Schema::None) => scratch::create_file(),
+        (On::Sqlite, Schema::Migrated | Schema::Owned) => scratch::create_file_migrated().await,
     }
 }
 
 impl Database {
-    async fn open(on: On, url: SecretString) -> Self {
+    async fn open(on: On, schema: Schema, owner_url: SecretString) -> Self {
+        let url = match (on, schema) {
+            (On::Postgres, Schema::Migrated) => postgres::as_role(&owner_url, "killfleet_app"),
+            _ => owner_url.clone(),
+        };
         let store = Store::connect_unchecked(&url, "killfleet-contract", CONNECTIONS_MAX).await.unwrap();
         let keyring = Keyring::parse(&SecretString::from(KEY)).unwrap();
         let connections = match on {
-            On::Postgres => Connections::Postgres(postgres::connect(url.expose_secret()).await.unwrap()),
-            On::Sqlite => Connections::Sqlite(sqlite::connect(url.expose_secret()).await.unwrap()),
+            On::Postgres => Connections::Postgres(postgres::connect(owner_url.expose_secret()).await.unwrap()),
+            On::Sqlite => Connections::Sqlite(sqlite::connect(owner_url.expose_secret()).await.unwrap()),
         };
-        Self { store, keyring, url, connections }
+        Self { store, keyring, url, owner_url, connections }
     }
 }
 

@@ -2,9 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Column, Result, Row};
+
+/// The same database, with the rights of a role instead of the user's own.
+pub(crate) fn as_role(url: &SecretString, role: &str) -> SecretString {
+    let url = url.expose_secret();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    SecretString::from(format!("{url}{separator}options=-c%20role%3D{role}"))
+}
 
 pub(super) async fn connect(url: &str) -> Result<PgPool> {
     PgPoolOptions::new().max_connections(2).connect(url).await
@@ -30,22 +38,6 @@ pub(super) const COLUMNS_OF_VIEWS: &str =
 pub(super) async fn body_equals(pool: &PgPool, killmail_id: i64, json: &str) -> Result<bool> {
     let equals = sqlx::query_scalar("select body = $2::text::jsonb from killmail where killmail_id = $1");
     equals.bind(killmail_id).bind(json).fetch_one(pool).await
-}
-
-pub(super) async fn drop_views(pool: &PgPool) -> Result<()> {
-    let drops: Vec<String> = sqlx::query_scalar(
-        "select format('drop view if exists %I cascade', viewname) from pg_views where schemaname = 'public'
-         union all
-         select format('drop function %s', oid::regprocedure) from pg_proc
-         where pronamespace = 'public'::regnamespace
-         order by 1 desc",
-    )
-    .fetch_all(pool)
-    .await?;
-    for drop in drops {
-        run(pool, drop).await?;
-    }
-    Ok(())
 }
 
 pub(super) async fn while_another_writes<Output>(

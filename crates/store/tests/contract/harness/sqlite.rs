@@ -74,15 +74,6 @@ pub(super) async fn body_equals(pool: &SqlitePool, killmail_id: i64, json: &str)
     equals.bind(killmail_id).bind(json).fetch_one(pool).await
 }
 
-pub(super) async fn drop_views(pool: &SqlitePool) -> Result<()> {
-    let drops = "select format('drop view \"%w\"', name) from sqlite_schema where type = 'view'";
-    let drops: Vec<String> = sqlx::query_scalar(drops).fetch_all(pool).await?;
-    for drop in drops {
-        sqlx::query(AssertSqlSafe(drop)).execute(pool).await?;
-    }
-    Ok(())
-}
-
 pub(super) async fn while_another_writes<Output>(
     pool: &SqlitePool,
     statements: &[&'static str],
