@@ -29,6 +29,12 @@ pub(crate) struct RawAnswer {
 }
 
 impl RawAnswer {
+    /// A success that has arrived whole.
+    #[cfg(test)]
+    pub(crate) fn of(headers: HeaderMap, body: &[u8]) -> Self {
+        Self { status: 200, headers, body: body.to_vec(), end: BodyEnd::Whole }
+    }
+
     /// A cut or oversized body is no reason to forget the status and the headers: a 429 counts whatever follows it.
     pub(super) async fn read(mut response: Response) -> Self {
         let status = response.status().as_u16();

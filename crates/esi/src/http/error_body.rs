@@ -57,6 +57,8 @@ impl ErrorBody {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(content_type: &str, body: &str) -> ErrorBody {
@@ -91,5 +93,34 @@ mod tests {
             assert_eq!(told(content_type, body), expected, "{content_type} {body:?}");
         }
         assert_eq!(read(json, r#"{"error":"expired","sso_status":400}"#).sso_status, Some(400));
+    }
+
+    proptest! {
+        /// An endpoint that says what it was sent, in JSON of some form, in a page, or in plain text.
+        #[test]
+        fn what_is_told_is_one_short_line_without_the_secret(
+            secret in "[A-Za-z0-9+/_.=-]{8,60}",
+            words in any::<(String, String)>(),
+            form in 0..5_u8,
+        ) {
+            let said = format!("{}{secret}{}", words.0, words.1);
+            let body = match form {
+                0 => serde_json::json!({ "error": said, "error_description": words.0 }).to_string(),
+                1 => serde_json::json!({ "error": words.1, "message": said }).to_string(),
+                2 => serde_json::json!({ "Message": said, "sso_status": 400 }).to_string(),
+                3 => format!("<html>{said}"),
+                _ => said,
+            };
+            let sent = secrecy::SecretString::from(secret.clone());
+            let told = ErrorBody::read(&HeaderMap::new(), body.as_bytes()).told(&Redactor::of([&sent]));
+            prop_assert!(!told.contains(&secret) && !told.contains(char::is_control), "{:?}", told);
+            prop_assert!(told.chars().count() <= 200);
+        }
+
+        #[test]
+        fn any_bytes_are_some_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let told = ErrorBody::read(&HeaderMap::new(), &bytes).told(&Redactor::of([]));
+            prop_assert!(told.chars().count() <= 200 && !told.contains(char::is_control), "{:?}", told);
+        }
     }
 }

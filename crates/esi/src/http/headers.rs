@@ -72,6 +72,8 @@ pub(crate) fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: (&str, &str) = ("date", "Fri, 20 Nov 2026 12:00:00 GMT");
@@ -128,6 +130,37 @@ mod tests {
             let pairs: Vec<_> = remain.into_iter().chain(reset).collect();
             let told = error_limit(&map(&pairs)).map(|limit| (limit.remaining, limit.resets_in.as_secs()));
             assert_eq!(told, expected, "{pairs:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_waits_longer_than_an_hour_whatever_is_said(value in "[ -~]{0,40}", other in "[ -~]{0,40}") {
+            let names = ["retry-after", "date", "x-esi-error-limit-reset", "x-esi-error-limit-remain", "expires"];
+            for name in names {
+                let headers = map(&[(name, &value), ("last-modified", &other)]);
+                if let Some(wait) = retry_after(&headers) {
+                    prop_assert!((SHORTEST_WAIT..=LONGEST_WAIT).contains(&wait), "{:?}", wait);
+                }
+                prop_assert!((SHORTEST_WAIT..=LONGEST_WAIT).contains(&error_limit_wait(&headers)));
+                prop_assert!(error_limit(&headers).is_none_or(|limit| limit.resets_in <= LONGEST_WAIT));
+                prop_assert_eq!((expires_in(&headers), last_modified(&headers)), (None, None), "nothing without two dates");
+            }
+        }
+
+        #[test]
+        fn a_number_of_seconds_is_taken_as_it_stands(seconds in any::<u64>()) {
+            let headers = map(&[("retry-after", &seconds.to_string())]);
+            prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(seconds.clamp(1, 3600))));
+        }
+
+        #[test]
+        fn of_two_dates_the_difference_counts(at in 0..4_000_000_000_i64, later in -10_000..10_000_i64) {
+            let date = |seconds| DateTime::from_timestamp(seconds, 0).unwrap().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            let headers = map(&[("date", &date(at)), ("expires", &date(at + later)), ("retry-after", &date(at + later))]);
+            let (left, wait) = (later.max(0).unsigned_abs(), later.clamp(1, 3600).unsigned_abs());
+            prop_assert_eq!(expires_in(&headers), Some(Duration::from_secs(left)));
+            prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait)));
         }
     }
 }

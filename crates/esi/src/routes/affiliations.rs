@@ -26,3 +26,40 @@ pub(super) fn read(raw: &RawAnswer, asked_for: &BTreeSet<CharacterId>) -> Result
     let affiliation = |(character_id, corporation_id)| Affiliation { character_id, corporation_id };
     Ok(by_character.into_iter().map(affiliation).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn affiliations(body: &str, asked_for: &BTreeSet<CharacterId>) -> Result<Vec<(i64, i64)>, String> {
+        let read = read(&RawAnswer::of(HeaderMap::new(), body.as_bytes()), asked_for)?;
+        Ok(read.into_iter().map(|row| (row.character_id.get(), row.corporation_id.get())).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn those_who_were_asked_for_are_read_and_nobody_else(
+            rows in prop::collection::vec((1..30_i64, 1..i64::MAX), 0..40),
+            asked_for in prop::collection::btree_set(1..30_i64, 0..30),
+        ) {
+            let row = |(character, corporation): &(i64, i64)| {
+                format!(r#"{{"alliance_id":1,"character_id":{character},"corporation_id":{corporation}}}"#)
+            };
+            let body = format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join(","));
+            // A later row about the same character counts.
+            let mut expected: BTreeMap<i64, i64> = rows.into_iter().collect();
+            expected.retain(|character, _| asked_for.contains(character));
+            let asked_for = asked_for.into_iter().map(|id| CharacterId::parse(id).unwrap()).collect();
+            prop_assert_eq!(affiliations(&body, &asked_for), Ok(expected.into_iter().collect()));
+            prop_assert!(affiliations(&body[..body.len() - 1], &asked_for).is_err());
+        }
+
+        #[test]
+        fn whatever_else_comes_tells_of_nobody(text in any::<String>()) {
+            prop_assert!(affiliations(&text, &BTreeSet::new()).is_err() || text.trim() == "[]");
+        }
+    }
+}

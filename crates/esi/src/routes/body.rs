@@ -77,6 +77,8 @@ fn is_participant(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = r#"{ "killmail_id": 7, "killmail_time": "2016-10-22T17:13:36Z", "solar_system_id": 30002976,
@@ -115,5 +117,43 @@ mod tests {
         }
         let cut_off = GOOD[..GOOD.len() - 1].to_owned();
         assert!(KillmailBody::parse(cut_off).unwrap_err().to_string().contains("not a killmail"));
+    }
+
+    /// Members that no specification names, as they stand in a text.
+    fn unknown_members() -> impl Strategy<Value = Vec<String>> {
+        let value = prop_oneof![
+            any::<String>().prop_map(|text| Value::from(text).to_string()),
+            any::<f64>()
+                .prop_filter_map("JSON knows no other", |number| number.is_finite().then(|| number.to_string())),
+            "-?[1-9][0-9]{0,40}\\.[0-9]{1,40}",
+            (0_usize..60).prop_map(|depth| format!("{}{}", "[".repeat(depth + 1), "]".repeat(depth + 1))),
+            Just("null".to_owned()),
+        ];
+        let name = any::<String>().prop_map(|name| Value::from(format!("x{name}")).to_string());
+        prop::collection::vec((name, value).prop_map(|(name, value)| format!("{name} :{value}")), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_kept_to_the_letter_whatever_is_in_it(members in unknown_members()) {
+            let members: String = members.iter().map(|member| format!("{member},\n")).collect();
+            let json = GOOD.replacen('{', &format!("{{{members}"), 1);
+            let body = KillmailBody::parse(json.clone()).unwrap();
+            prop_assert_eq!((body.json, body.killmail_id.get()), (json, 7));
+        }
+
+        #[test]
+        fn a_body_that_is_cut_off_is_none(members in unknown_members(), place in any::<prop::sample::Index>()) {
+            let members: String = members.iter().map(|member| format!("{member},")).collect();
+            let mut json = GOOD.replacen('{', &format!("{{{members}"), 1);
+            let places: Vec<usize> = json.char_indices().map(|(place, _)| place).collect();
+            json.truncate(places[place.index(places.len())]);
+            prop_assert!(KillmailBody::parse(json).is_err());
+        }
+
+        #[test]
+        fn whatever_else_comes_is_no_killmail(text in any::<String>()) {
+            prop_assert!(KillmailBody::parse(text).is_err());
+        }
     }
 }

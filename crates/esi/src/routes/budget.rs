@@ -62,6 +62,8 @@ fn limit(text: &str) -> Option<(u32, Duration)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::http::headers::map;
 
@@ -112,5 +114,28 @@ mod tests {
         assert_eq!(Budget::read(&map(&all[1..])), None);
         let overdrawn = map(&[all[0], all[1], ("x-ratelimit-remaining", "-3")]);
         assert_eq!(Budget::read(&overdrawn), Some(Budget { remaining: 0, used: None, ..budget }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_limit_is_read_as_it_was_written(tokens in 1..u32::MAX, count in 1..1000_u32, unit in "[smhd]") {
+            let seconds = match unit.as_str() { "s" => 1, "m" => 60, "h" => 3600, _ => 86_400 };
+            let expected = Some((tokens, Duration::from_secs(u64::from(count) * seconds)));
+            prop_assert_eq!(limit(&format!("{tokens}/{count}{unit}")), expected);
+        }
+
+        #[test]
+        fn whatever_else_is_said_no_budget_is_without_tokens_and_time(told in "[0-9./smhdÄ -]{0,12}", group in "[ -~]{0,300}") {
+            let values = [("x-ratelimit-limit", told.as_str()), ("x-ratelimit-group", &group), ("x-ratelimit-remaining", "7")];
+            let headers: HeaderMap = values
+                .into_iter()
+                .filter_map(|(name, value)| {
+                    Some((reqwest::header::HeaderName::from_static(name), value.parse().ok()?))
+                })
+                .collect();
+            if let Some(budget) = Budget::read(&headers) {
+                prop_assert!(budget.limit > 0 && !budget.window.is_zero() && budget.group.chars().count() <= 200);
+            }
+        }
     }
 }

@@ -49,6 +49,8 @@ fn pages(headers: &HeaderMap) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::http::headers::map;
 
@@ -69,5 +71,52 @@ mod tests {
             assert_eq!(pages(&map(&[("x-pages", value)])), expected, "{value:?}");
         }
         assert_eq!(pages(&HeaderMap::new()), None);
+    }
+
+    fn references(body: &str) -> Result<Vec<(i64, String)>, String> {
+        match read(&RawAnswer::of(HeaderMap::new(), body.as_bytes()), 1)? {
+            ListPage::Page { references, .. } => Ok(references
+                .into_iter()
+                .map(|reference| (reference.killmail_id.get(), reference.killmail_hash.as_str().to_owned()))
+                .collect()),
+            ListPage::NotModified => panic!("a body is no 304"),
+        }
+    }
+
+    fn body(rows: &[(i64, String)]) -> String {
+        let row = |(id, hash): &(i64, String)| format!(r#"{{"x":[],"killmail_id":{id}, "killmail_hash":"{hash}"}}"#);
+        format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join(","))
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<(i64, String)>> {
+        prop::collection::vec((1..i64::MAX, "[0-9a-f]{40}"), 1..6)
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_is_read_as_it_was_written(rows in rows()) {
+            prop_assert_eq!(references(&body(&rows)), Ok(rows));
+        }
+
+        #[test]
+        fn of_a_page_that_is_cut_off_nothing_is_taken(rows in rows(), place in any::<prop::sample::Index>()) {
+            let body = body(&rows);
+            prop_assert!(references(&body[..place.index(body.len())]).is_err());
+        }
+
+        #[test]
+        fn one_row_that_is_none_spoils_the_page(
+            mut rows in rows(),
+            place in any::<prop::sample::Index>(),
+            (id, hash) in prop_oneof![(i64::MIN..1, "[0-9a-f]{40}"), (1..i64::MAX, "[0-9a-fA-Z]{0,39}")],
+        ) {
+            rows.insert(place.index(rows.len() + 1), (id, hash));
+            prop_assert!(references(&body(&rows)).is_err());
+        }
+
+        #[test]
+        fn whatever_else_comes_is_no_page(text in any::<String>()) {
+            prop_assert!(references(&text).is_err() || text.trim() == "[]");
+        }
     }
 }

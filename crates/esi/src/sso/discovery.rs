@@ -131,3 +131,49 @@ fn safe(name: &str, address: &str) -> Result<Url, String> {
     let url = Url::parse(address).map_err(|_| format!("its {name} is not an address"))?;
     address::checked(url).map_err(|why| format!("its {name} cannot be used: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address() -> impl Strategy<Value = String> {
+        let scheme = prop::sample::select(vec!["https", "http", "ftp", "file", "HTTPS", "javascript", ""]);
+        let user = prop::sample::select(vec!["", "me@", "me:hush@", ":hush@"]);
+        let hosts = vec![
+            "login.eveonline.com",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "10.0.0.1",
+            "localhost.evil.example",
+            "",
+            "0",
+        ];
+        let rest = prop_oneof![Just(String::new()), "[/a-z?#.%:@\\\\-]{0,12}"];
+        (scheme, user, prop::sample::select(hosts), rest)
+            .prop_map(|(scheme, user, host, rest)| format!("{scheme}://{user}{host}{rest}"))
+    }
+
+    proptest! {
+        #[test]
+        fn our_secret_goes_by_https_or_to_this_machine_whatever_the_document_says(address in address()) {
+            match safe("token_endpoint", &address) {
+                Ok(url) => {
+                    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                    prop_assert!(url.scheme() == "https" || url.scheme() == "http" && is_here, "{}", url);
+                    prop_assert!(url.username().is_empty() && url.password().is_none() && url.query().is_none(), "{}", url);
+                }
+                Err(why) => prop_assert!(why.starts_with("its token_endpoint ") && !why.contains("hush"), "{}", why),
+            }
+        }
+
+        #[test]
+        fn any_text_is_an_address_or_named_as_none(text in any::<String>()) {
+            if let Ok(url) = safe("jwks_uri", &text) {
+                prop_assert!(matches!(url.scheme(), "https" | "http"), "{}", url);
+            }
+        }
+    }
+}

@@ -152,6 +152,8 @@ fn usable(key: PublicKey) -> Option<((String, Algorithm), DecodingKey)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -172,6 +174,39 @@ mod tests {
         assert_eq!(names, ["e", "r"]);
         for nonsense in ["", "<html>", "[]", r#"{"keys":7}"#] {
             assert!(parse(nonsense.as_bytes()).is_empty());
+        }
+    }
+
+    /// Members as in a key, some of them missing or of another type.
+    fn nearly_a_key() -> impl Strategy<Value = Value> {
+        let words =
+            ["sig", "enc", "RSA", "EC", "oct", "RS256", "ES256", "HS256", "none", "P-256", "P-384", "AQAB", "!", ""];
+        let value = prop_oneof![
+            4 => prop::sample::select(words.to_vec()).prop_map(Value::from),
+            1 => any::<String>().prop_map(Value::from),
+            1 => prop::sample::select(vec![Value::Null, Value::from(7), Value::from(vec![1])]),
+        ];
+        let names = prop::sample::select(vec!["kty", "alg", "use", "n", "e", "crv", "x", "y", "kid"]);
+        prop::collection::btree_map(names, value, 0..9)
+            .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_else_is_in_the_set_hides_no_key_of_ours_and_brings_no_other_algorithm(
+            mut others in prop::collection::vec(nearly_a_key(), 0..8),
+            place in any::<prop::sample::Index>(),
+        ) {
+            let ours = r#"{"alg":"RS256","e":"AQAB","kid":"of EVE SSO","kty":"RSA","n":"nehP","use":"sig"}"#;
+            others.insert(place.index(others.len() + 1), serde_json::from_str(ours).unwrap());
+            let keys = parse(serde_json::json!({ "keys": others }).to_string().as_bytes());
+            prop_assert!(keys.contains_key(&("of EVE SSO".to_owned(), Algorithm::RS256)));
+            prop_assert!(keys.keys().all(|(_, algorithm)| matches!(algorithm, Algorithm::RS256 | Algorithm::ES256)));
+        }
+
+        #[test]
+        fn whatever_else_comes_holds_no_key(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(parse(&bytes).is_empty());
         }
     }
 }

@@ -72,6 +72,10 @@ impl<'text> Visitor<'text> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const HASH_OF_7: &str = "9802da62e92a1d86fabdd48963e714819106fa8b";
@@ -119,5 +123,34 @@ mod tests {
             assert!(why.contains(expected), "{why:?} for {text}");
         }
         assert!(Member::parse(&[b'{', 0xff, b'}']).unwrap_err().contains("not UTF-8"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_esi_sends_is_left_to_the_letter(
+            members in prop::collection::vec((any::<String>(), any::<(i64, String)>(), "[1-9][0-9]{0,30}[.][0-9]{1,30}"), 0..6),
+            place in any::<prop::sample::Index>(),
+        ) {
+            let member = |(name, (number, text), decimal): &(String, (i64, String), String)| {
+                let name = serde_json::Value::from(format!("x{name}"));
+                format!("{name}:[{number},{},{{\"killmail_hash\": {decimal}}}],", serde_json::Value::from(text.as_str()))
+            };
+            let members: Vec<String> = members.iter().map(member).collect();
+            let (before, behind) = members.split_at(place.index(members.len() + 1));
+            let hash = format!(r#""killmail_hash":"{HASH_OF_7}","#);
+            let read = Member::parse(text(&format!("{}{hash}{}", before.concat(), behind.concat())).as_bytes()).unwrap();
+            prop_assert_eq!(read.reference.killmail_hash.as_str(), HASH_OF_7);
+            let found: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&read.body.json).unwrap();
+            let sent: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text(&members.concat())).unwrap();
+            let texts = |members: BTreeMap<String, Box<RawValue>>| -> Vec<(String, String)> {
+                members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect()
+            };
+            prop_assert_eq!(texts(found), texts(sent));
+        }
+
+        #[test]
+        fn whatever_else_stands_in_an_archive_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Member::parse(&bytes).is_err());
+        }
     }
 }
