@@ -59,6 +59,7 @@ mod sso_outage;
 mod sso_trouble;
 mod standalone;
 mod stopped_worker;
+mod tls;
 mod told_to_wait;
 mod too_many_requests;
 mod torn_lists;

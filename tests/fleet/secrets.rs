@@ -1,11 +1,18 @@
-//! No secret ever: not in what is printed, however much that is, not in a message, not in a column in the clear.
+//! No secret ever: not in what is printed, however much that is, not in a message, not in a column in the clear, not in the
+//! list of processes, not in a core dump.
 
 use serde_json::Value;
 use url::Url;
 
-use crate::harness::{CLIENT_SECRET, Fleet, On, Process, TOKEN_KEY, World, fleet, on_both};
+use crate::harness::{
+    CLIENT_SECRET, Fleet, Listener, On, Process, Running, TOKEN_KEY, TemporaryFile, World, fleet, on_both,
+};
 
-on_both![a_happy_path_and_a_refused_refresh_with_everything_logged,];
+on_both![
+    a_happy_path_and_a_refused_refresh_with_everything_logged,
+    nobody_sees_a_secret_in_the_list_of_processes_and_nothing_is_dumped,
+    a_file_of_a_secret_that_others_can_read_is_told_of,
+];
 
 const OURS: &str =
     "info,broker=trace,domain=trace,esi=trace,killfleet=trace,scheduler=trace,service=trace,store=trace,worker=trace";
@@ -14,7 +21,7 @@ const MADE_UP_PASSWORD: &str = "password-of-the-database";
 
 fn a_happy_path_and_a_refused_refresh_with_everything_logged(on: On) {
     fleet(on, World::of(4, 15).nobody_signed_in(), async |fleet: &Fleet| {
-        let mut database = fleet.database.url().to_owned();
+        let mut database = fleet.database.fleet_url().to_owned();
         let mut passwords = Vec::new();
         if on == On::Services {
             let mut url = Url::parse(&database).unwrap();
@@ -84,4 +91,63 @@ fn a_happy_path_and_a_refused_refresh_with_everything_logged(on: On) {
 
 fn loudly<'fleet>(process: Process<'fleet>, format: &str, database: &str) -> Process<'fleet> {
     process.set("KILLFLEET_LOG", OURS).set("KILLFLEET_LOG_FORMAT", format).set("KILLFLEET_DATABASE_URL", database)
+}
+
+/// Processes of all programs that hold secrets, each up and running.
+async fn running(fleet: &Fleet<'_>, on: On) -> Vec<Running> {
+    let listeners = [Listener::somewhere(), Listener::somewhere()];
+    let [first, second] = &listeners;
+    let processes = match on {
+        On::Standalone => vec![(fleet.standalone(&[]), first)],
+        On::Services => vec![(fleet.scheduler(&["--every", "1h"]), first), (fleet.worker(&[]), second)],
+    };
+    let mut running = Vec::new();
+    for (process, listener) in processes {
+        running.push(process.set("KILLFLEET_LISTEN", &*listener.address).start());
+        listener.comes_to("/healthz", 200, "alive").await;
+    }
+    running
+}
+
+fn nobody_sees_a_secret_in_the_list_of_processes_and_nothing_is_dumped(on: On) {
+    fleet(on, World::of(1, 2), async |fleet: &Fleet| {
+        for process in running(fleet, on).await {
+            let of_process = |file: &str| format!("/proc/{}/{file}", process.id());
+            let command_line = std::fs::read(of_process("cmdline")).unwrap();
+            let command_line = String::from_utf8_lossy(&command_line);
+            assert!(command_line.contains("killfleet"), "{command_line}");
+            let mut secrets = vec![CLIENT_SECRET, TOKEN_KEY, fleet.database.fleet_url()];
+            if on == On::Services {
+                secrets.push(fleet.queues().url());
+            }
+            for secret in secrets {
+                assert!(!command_line.contains(secret), "a secret of ours is in the list of processes");
+            }
+            let limits = std::fs::read_to_string(of_process("limits")).unwrap();
+            let dumps = limits.lines().find(|line| line.starts_with("Max core file size")).expect("Linux names it");
+            let numbers: Vec<&str> = dumps.split_whitespace().skip(4).take(2).collect();
+            assert_eq!(numbers, ["0", "0"], "{dumps}");
+            process.signal("TERM");
+            process.ended().await.well();
+        }
+    });
+}
+
+fn a_file_of_a_secret_that_others_can_read_is_told_of(on: On) {
+    fleet(on, World::of(1, 2), async |fleet: &Fleet| {
+        const TOLD: &str = "the file of a secret is open to other users";
+        for (mode, is_told_of) in [(0o600, false), (0o644, true)] {
+            let file = TemporaryFile::with_mode(TOKEN_KEY, mode);
+            let add = fleet.add(90_000_001, "a-token-that-is-refused").unset("KILLFLEET_TOKEN_KEY");
+            let ended = add.set("KILLFLEET_TOKEN_KEY_FILE", file.path()).run().await.with_code(1);
+            let lines: Vec<&String> = ended.stderr.iter().filter(|line| line.contains(TOLD)).collect();
+            assert_eq!(lines.len(), usize::from(is_told_of), "mode {mode:o}: {lines:?}");
+            for line in lines {
+                for word in ["WARN", "KILLFLEET_TOKEN_KEY_FILE", file.path(), "0644", "chmod 600"] {
+                    assert!(line.contains(word), "{word} is not in {line}");
+                }
+            }
+        }
+        fleet.outputs.assert_silent_about(TOKEN_KEY, "the key");
+    });
 }

@@ -154,7 +154,7 @@ fn a_server_that_does_not_answer_is_no_mistake_of_configuration() {
 fn every_secret_may_come_from_a_file(on: On) {
     fleet(on, World::of(2, 6), async |fleet: &Fleet| {
         let mut secrets = vec![
-            ("KILLFLEET_DATABASE_URL", TemporaryFile::with(&format!("{}\n", fleet.database.url()))),
+            ("KILLFLEET_DATABASE_URL", TemporaryFile::with(&format!("{}\n", fleet.database.fleet_url()))),
             ("KILLFLEET_CLIENT_SECRET", TemporaryFile::with(CLIENT_SECRET)),
             ("KILLFLEET_TOKEN_KEY", TemporaryFile::with(&format!("{TOKEN_KEY}\r\n"))),
         ];

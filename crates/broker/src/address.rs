@@ -2,6 +2,9 @@
 //!
 //! The password stays inside; this type has no `Debug`.
 
+use std::{fs, io};
+
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -12,13 +15,22 @@ use crate::error::BrokerError;
 /// deliveries go to another worker. The server's own default is a minute, which is long for that.
 const HEARTBEAT_SECONDS: u16 = 10;
 
+/// The parameter of the URL that names a file of certificates, as RabbitMQ's own clients call it:
+/// <https://www.rabbitmq.com/docs/uri-query-parameters>.
+const CA_PARAMETER: &str = "cacertfile";
+
 /// Where the broker is, with the credentials for it.
 #[derive(Clone)]
-pub(crate) struct Address(AMQPUri);
+pub(crate) struct Address {
+    uri: AMQPUri,
+    /// Who is trusted beside the public authorities: certificates as PEM.
+    trusted: Option<String>,
+}
 
 impl Address {
     /// # Errors
     /// [`BrokerError::InvalidUrl`], without the parser's own words: they repeat the password.
+    /// [`BrokerError::NoCertificates`].
     pub(crate) fn parse(amqp_url: &SecretString) -> Result<Self, BrokerError> {
         let text = amqp_url.expose_secret();
         let mut uri: AMQPUri = text.parse().map_err(|_| BrokerError::InvalidUrl)?;
@@ -28,16 +40,21 @@ impl Address {
             uri.authority.host = address.to_string();
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-        Ok(Self(uri))
+        let path = url.query_pairs().find(|(name, _)| name == CA_PARAMETER).map(|(_, path)| path.into_owned());
+        Ok(Self { uri, trusted: path.map(certificates).transpose()? })
     }
 
     pub(crate) fn uri(&self) -> AMQPUri {
-        self.0.clone()
+        self.uri.clone()
+    }
+
+    pub(crate) fn tls(&self) -> OwnedTLSConfig {
+        OwnedTLSConfig { identity: None, cert_chain: self.trusted.clone() }
     }
 
     /// Host name or IP address, and port.
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
-        (&self.0.authority.host, self.0.authority.port)
+        (&self.uri.authority.host, self.uri.authority.port)
     }
 
     /// For messages: no user, no password.
@@ -47,8 +64,15 @@ impl Address {
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.0.scheme == AMQPScheme::AMQPS
+        self.uri.scheme == AMQPScheme::AMQPS
     }
+}
+
+fn certificates(path: String) -> Result<String, BrokerError> {
+    let is_pem = |text: &String| text.contains("-----BEGIN CERTIFICATE-----");
+    let no_pem = || io::Error::new(io::ErrorKind::InvalidData, "it holds no certificate in the form PEM");
+    let read = fs::read_to_string(&path).and_then(|text| if is_pem(&text) { Ok(text) } else { Err(no_pem()) });
+    read.map_err(|source| BrokerError::NoCertificates { path, source })
 }
 
 #[cfg(test)]
@@ -79,6 +103,17 @@ mod tests {
     fn the_heartbeat_of_the_url_wins() {
         assert_eq!(parse("amqp://localhost").unwrap().uri().query.heartbeat, Some(HEARTBEAT_SECONDS));
         assert_eq!(parse("amqp://localhost/%2f?heartbeat=30").unwrap().uri().query.heartbeat, Some(30));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_named_without_the_password() {
+        for path in ["/no/such/file", "/dev/null"] {
+            let text = format!("amqps://fleet:hunter2@queue.example/%2f?cacertfile={path}");
+            let Err(error) = parse(&text) else { panic!("{path} was taken") };
+            let reason = error.failure().reason;
+            assert!(matches!(error, BrokerError::NoCertificates { .. }) && reason.contains(path), "{reason}");
+            assert!(!format!("{reason} {error:?}").contains("hunter2"));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::io;
 use std::time::Duration;
 
+use lapin::runtime::default_runtime;
 use lapin::{Connection, ConnectionProperties};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -40,7 +41,9 @@ pub(crate) async fn within<T>(
 pub(crate) async fn connect(address: &Address, name: &str) -> Result<Connection, BrokerError> {
     preflight(address).await?;
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    within("connecting", CONNECT_LIMIT, Connection::connect_uri(address.uri(), properties)).await
+    let runtime = default_runtime().map_err(|source| BrokerError::from_lapin("connecting", source))?;
+    let connecting = Connection::connect_uri_with_config(address.uri(), properties, address.tls(), runtime);
+    within("connecting", CONNECT_LIMIT, connecting).await
 }
 
 pub(crate) async fn close(connection: &Connection) {

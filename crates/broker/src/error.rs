@@ -25,6 +25,21 @@ pub enum BrokerError {
         source: io::Error,
     },
     #[error(
+        "the certificates of the authorities to trust cannot be read from {path:?}: check cacertfile in the AMQP URL"
+    )]
+    NoCertificates {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the certificate of the broker is not to be trusted: the authority that has issued it must be a public one or stand in the file that cacertfile in the AMQP URL names, and the host in the URL must be a name that the certificate holds"
+    )]
+    NotTrusted {
+        #[source]
+        source: Box<lapin::Error>,
+    },
+    #[error(
         "the broker refused us while {doing}: check user, password and virtual host in the AMQP URL (the virtual host '/' is written %2f) and the user's permissions in that virtual host"
     )]
     Refused {
@@ -65,7 +80,11 @@ impl BrokerError {
     #[must_use]
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::InvalidUrl | Self::Refused { .. } | Self::ArgumentsDiffer { .. } => FailureClass::Configuration,
+            Self::InvalidUrl
+            | Self::NoCertificates { .. }
+            | Self::NotTrusted { .. }
+            | Self::Refused { .. }
+            | Self::ArgumentsDiffer { .. } => FailureClass::Configuration,
             Self::NotReachable { .. }
             | Self::TimedOut { .. }
             | Self::NotRouted { .. }
@@ -90,7 +109,11 @@ impl BrokerError {
             Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED))
         );
         let source = Box::new(source);
-        if refused { Self::Refused { doing, source } } else { Self::Amqp { doing, source } }
+        match refused {
+            true => Self::Refused { doing, source },
+            false if is_of_certificates(&source) => Self::NotTrusted { source },
+            false => Self::Amqp { doing, source },
+        }
     }
 
     /// For a declaration: PRECONDITION_FAILED there means that the queue exists and is not the one we asked for.
@@ -104,6 +127,12 @@ impl BrokerError {
             other => other,
         }
     }
+}
+
+fn is_of_certificates(error: &lapin::Error) -> bool {
+    let ErrorKind::IOError(error) = error.kind() else { return false };
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn protocol_error(error: &lapin::Error) -> Option<&AMQPErrorKind> {

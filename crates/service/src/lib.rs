@@ -5,6 +5,7 @@
 //! probes and metrics; the names of all metrics stand in [`metrics`].
 
 mod configuration_error;
+mod core_dumps;
 pub mod health;
 pub mod metrics;
 mod output;

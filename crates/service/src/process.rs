@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::settings::{LogArgs, SettingError, one_line};
 use crate::signals::{Signals, Stop};
-use crate::{ConfigurationError, telemetry};
+use crate::{ConfigurationError, core_dumps, telemetry};
 
 const CONFIGURATION_EXIT_CODE: u8 = 2;
 
@@ -63,6 +63,9 @@ where
     Fut: Future<Output = anyhow::Result<Exit>>,
 {
     telemetry::init(&process.log.resolve()?)?;
+    if let Err(error) = core_dumps::forbid() {
+        tracing::warn!(%error, "core dumps cannot be forbidden: one of this process would hold its secrets");
+    }
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(async {
         let stop = Stop::default();

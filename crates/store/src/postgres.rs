@@ -21,10 +21,26 @@ pub(crate) async fn connect(url: &SecretString, process: &str, connections_max: 
         .options([("statement_timeout", STATEMENT_TIMEOUT)]);
     // Once by itself, because a pool that cannot connect says only that it has run out of time.
     let doing = "connecting to the database";
-    let first = options.connect().await.map_err(StoreError::during(doing))?;
+    let first = options.connect().await.map_err(|source| match is_of_tls(&source) {
+        true => StoreError::Tls { source },
+        false => StoreError::Database { doing, source },
+    })?;
     first.close().await.map_err(StoreError::during(doing))?;
     let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
+}
+
+/// Something to be mended in the settings, before the first connection stands. Later the pool tries again, as after any
+/// other loss.
+fn is_of_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => {
+            let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+            matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        }
+        _ => false,
+    }
 }
 
 pub(crate) async fn now(pool: &PgPool) -> sqlx::Result<DateTime<Utc>> {

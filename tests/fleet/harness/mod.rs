@@ -17,6 +17,7 @@ mod queues;
 mod simulator;
 mod temporary_file;
 mod tick;
+mod tls;
 mod wait;
 mod world;
 
@@ -35,6 +36,7 @@ pub(crate) use queues::{Queues, message};
 pub(crate) use simulator::TrueKillmail;
 pub(crate) use temporary_file::{TemporaryFile, TemporaryFolder};
 pub(crate) use tick::Tick;
+pub(crate) use tls::{Authority, Begins, TlsProxy};
 pub(crate) use wait::{eventually, free_port};
 pub(crate) use world::World;
 

@@ -1,14 +1,22 @@
 //! Files and folders that go away with the test.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// For this user only, as a file with a secret in it should be.
 pub(crate) struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
     pub(crate) fn with(content: &str) -> Self {
+        Self::with_mode(content, 0o600)
+    }
+
+    pub(crate) fn with_mode(content: &str, mode: u32) -> Self {
         let path = somewhere();
-        std::fs::write(&path, content).expect("the folder for temporary files can be written to");
+        let written = std::fs::write(&path, content);
+        let written = written.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(mode)));
+        written.expect("the folder for temporary files can be written to");
         Self(path)
     }
 

@@ -5,7 +5,9 @@
 //! path it would refuse what is empty, both with its usage text instead of our line.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use secrecy::SecretString;
 
@@ -68,14 +70,37 @@ impl SecretSetting {
             let remedy = "give the path of a file that this user can read and that holds nothing but the value";
             SettingError::malformed(self.file_variable, problem, remedy)
         };
-        let text = fs::read_to_string(path)
-            .map_err(|error| refused(format!("names {path:?}, which cannot be read ({error})")))?;
+        let read = || {
+            let mut file = File::open(path)?;
+            let metadata = file.metadata()?;
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            io::Result::Ok((text, metadata))
+        };
+        let (text, metadata) =
+            read().map_err(|error| refused(format!("names {path:?}, which cannot be read ({error})")))?;
+        // Not refused: container runtimes mount secrets readable by all, where there is nobody else to read them.
+        if is_open_to_others(metadata.mode(), metadata.uid()) {
+            tracing::warn!(
+                variable = self.file_variable,
+                path,
+                mode = format!("{:04o}", metadata.mode() & 0o7777),
+                "the file of a secret is open to other users: `chmod 600` it, or give the secret a mode of 0400 where it is mounted"
+            );
+        }
         let value = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
         if value.is_empty() {
             return Err(refused(format!("names {path:?}, which is empty")));
         }
         Ok(SecretString::from(value))
     }
+}
+
+/// As PostgreSQL asks of a private key: nobody but its owner has anything to do with it. A file of root's may be readable
+/// by a group, for that is how root gives it to a user of the system.
+fn is_open_to_others(mode: u32, owner: u32) -> bool {
+    let others = if owner == 0 { 0o037 } else { 0o077 };
+    mode & others != 0
 }
 
 #[cfg(test)]
@@ -130,6 +155,26 @@ mod tests {
         for empty in ["", "\n", "\r\n"] {
             let error = from_file(empty).unwrap_err();
             assert!(error.starts_with("KILLFLEET_X_FILE names \"PATH\", which is empty: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_secret_is_its_owners_or_roots_and_a_groups() {
+        const SOMEBODY: u32 = 1000;
+        for (mode, of_somebody, of_root) in [
+            (0o600, false, false),
+            (0o400, false, false),
+            (0o100_600, false, false),
+            (0o640, true, false),
+            (0o440, true, false),
+            (0o660, true, true),
+            (0o644, true, true),
+            (0o444, true, true),
+            (0o604, true, true),
+            (0o602, true, true),
+        ] {
+            assert_eq!(is_open_to_others(mode, SOMEBODY), of_somebody, "{mode:o}");
+            assert_eq!(is_open_to_others(mode, 0), of_root, "{mode:o} of root");
         }
     }
 
