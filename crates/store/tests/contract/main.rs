@@ -43,6 +43,7 @@ mod login_import;
 mod login_races;
 mod login_with_tokens;
 mod look;
+mod parked;
 mod pause;
 mod refresh_claim;
 mod refresh_finish;
