@@ -2,7 +2,8 @@
 -- this is no migration of its own, may be edited, and mends a database whose roles were made later.
 --
 -- `killfleet_app`: scheduler, workers and the operator's commands, but for `killfleet migrate` and `killfleet move`, which
--- the owner of the tables runs. It changes no schema, and takes away no killmail.
+-- the owner of the tables runs. It changes no schema, takes away no killmail, and rewrites nothing of what was written down
+-- of the past.
 -- `killfleet_operator`: reads the views, and nothing else. Views run with their owner's rights, and show no token.
 --
 -- Neither can log in: grant them to users that can (deploy/sql/roles.sql). A new table or view is added here; the contract
@@ -26,10 +27,11 @@ begin
     if exists (select from pg_roles where rolname = 'killfleet_app') then
         execute format('grant usage on schema %I to killfleet_app', current_schema());
         grant select on _sqlx_migrations to killfleet_app;
+        grant select, insert on operator_action, token_event to killfleet_app;
         grant select, insert, update on
             character, character_killmail, character_list_page, corporation, corporation_killmail, corporation_list_page,
             esi_bucket, esi_gate, esi_spent, fleet_pause, killmail, killmail_participant, killmail_ref, sso_breaker, sso_slot,
-            sync_run, token_event, token_stream
+            sync_run, token_stream
             to killfleet_app;
         grant delete on
             character, character_list_page, corporation, corporation_list_page, esi_spent, fleet_pause, sync_run, token_event,

@@ -18,8 +18,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("service", &["domain"]),
     ("worker", &["broker", "domain", "esi", "service", "store"]),
     ("scheduler", &["broker", "domain", "service", "store"]),
-    // `esi-sim` is what the demonstration talks to.
-    ("killfleet", &["domain", "esi", "esi-sim", "scheduler", "service", "store", "worker"]),
+    // `esi-sim` is what the demonstration talks to; `broker` is for the parked queue alone.
+    ("killfleet", &["broker", "domain", "esi", "esi-sim", "scheduler", "service", "store", "worker"]),
     // Nothing of ours: if it shared a type with the client, a wrong field name would agree with itself.
     ("esi-sim", &[]),
 ];

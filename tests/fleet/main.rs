@@ -44,6 +44,7 @@ mod oracle_itself;
 mod outage;
 mod pace;
 mod paging;
+mod parked;
 mod providers;
 mod references;
 mod refused_refresh;

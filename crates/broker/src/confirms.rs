@@ -46,8 +46,7 @@ impl Outgoing {
     }
 
     /// Bytes as they came, with text headers that say what they are. Headers have to fit in one frame.
-    pub(crate) fn bytes(body: Vec<u8>, queue: String, headers: &[(&str, &str)]) -> Self {
-        let message_id = Uuid::now_v7();
+    pub(crate) fn bytes(message_id: Uuid, body: Vec<u8>, queue: String, headers: &[(&str, &str)]) -> Self {
         let mut table = FieldTable::default();
         for (name, value) in headers {
             table.insert((*name).into(), AMQPValue::LongString((*value).into()));

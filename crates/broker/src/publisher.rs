@@ -68,8 +68,13 @@ impl Publisher {
     }
 
     /// Puts bytes that no worker can use where a person finds them.
-    pub(crate) async fn park(&self, body: Vec<u8>, headers: &[(&str, &str)]) -> Result<(), BrokerError> {
-        let outgoing = Outgoing::bytes(body, self.topology.parked_queue(), headers);
+    pub(crate) async fn park(
+        &self,
+        message_id: Uuid,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Result<(), BrokerError> {
+        let outgoing = Outgoing::bytes(message_id, body, self.topology.parked_queue(), headers);
         self.send(&[outgoing]).await.failure.map_or(Ok(()), Err)
     }
 

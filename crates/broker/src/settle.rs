@@ -33,7 +33,7 @@ pub(crate) fn hand_back_pause(delivery: &Delivery) -> Duration {
 }
 
 /// From the headers of quorum queues: RabbitMQ up to 4.2 counts every return in the first; from 4.3 the second does.
-fn earlier_deliveries(delivery: &Delivery) -> i64 {
+pub(crate) fn earlier_deliveries(delivery: &Delivery) -> i64 {
     let Some(headers) = delivery.properties.headers() else { return 0 };
     let count = |name: &str| headers.inner().get(name).and_then(AMQPValue::as_long_long_int).unwrap_or(0);
     count("x-delivery-count").max(count("x-acquired-count"))

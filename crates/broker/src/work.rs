@@ -1,7 +1,8 @@
 //! The life of one delivery: read it, run its handler, send on what follows, settle it.
 //!
-//! Follow-ups are confirmed before the message is acknowledged. What cannot be read, or makes its handler panic, is
-//! parked and does not come again. See `follow_ups`, `park` and `settle` for these steps.
+//! Follow-ups are confirmed before the message is acknowledged. What cannot be read is parked and does not come again; so
+//! is, as a last net, what makes its handler panic: a worker's handler catches that and finishes the row. See
+//! `follow_ups`, `park` and `settle` for these steps.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -16,6 +16,10 @@ pub const KILLMAILS_PER_JOB_MAX: usize = 50;
 /// Characters in one [`Job::LearnAffiliations`] at the most: as many as ESI tells of at once.
 pub const AFFILIATIONS_PER_JOB_MAX: usize = 1000;
 
+/// More than three times what the longest message takes. What is longer is not looked into: reading it could take many
+/// times its size of memory.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 /// The version that this build writes and reads. A change that an older worker would misread raises it, together
 /// with the version in the names of the queues.
 pub const MESSAGE_VERSION: u32 = 1;
@@ -137,6 +141,8 @@ pub struct Delivered {
 /// Why bytes from a queue are not a job of ours. Such a message is parked, never retried.
 #[derive(Debug, Error)]
 pub enum UnreadableMessage {
+    #[error("it has {found} bytes, {MESSAGE_BYTES_MAX} are allowed")]
+    TooLong { found: usize },
     #[error("it is not JSON of our form")]
     NotOurJson(#[source] serde_json::Error),
     #[error("it has version {found}, this build reads version {MESSAGE_VERSION}")]
@@ -175,6 +181,9 @@ impl JobMessage {
     /// # Errors
     /// [`UnreadableMessage`] says what is wrong; the version is looked at first, so that a newer message is named as such.
     pub fn decode(bytes: &[u8]) -> Result<Self, UnreadableMessage> {
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(UnreadableMessage::TooLong { found: bytes.len() });
+        }
         let VersionOnly { v } = serde_json::from_slice(bytes).map_err(UnreadableMessage::NotOurJson)?;
         if v != MESSAGE_VERSION {
             return Err(UnreadableMessage::OtherVersion { found: v });
@@ -260,6 +269,10 @@ mod tests {
             assert!(encoded.ends_with(form), "{encoded}");
             assert_eq!(JobMessage::decode(encoded.as_bytes()).unwrap(), message(job));
         }
+        let longest = (1..=1000).map(|id| CharacterId::parse(i64::MAX - id).unwrap()).collect();
+        let longest = message(Job::LearnAffiliations { character_ids: longest });
+        assert!(longest.encode().len() * 3 < MESSAGE_BYTES_MAX);
+        assert_eq!(JobMessage::decode(&longest.encode()).unwrap(), longest);
         let character_ids = (1..=1001).map(|id| CharacterId::parse(id).unwrap()).collect();
         let too_many = message(Job::LearnAffiliations { character_ids }).encode();
         assert!(matches!(JobMessage::decode(&too_many), Err(UnreadableMessage::TooManyCharacters { found: 1001 })));
@@ -278,6 +291,10 @@ mod tests {
             let error = JobMessage::decode(bytes).unwrap_err().to_string();
             assert!(error.contains(expected), "{error:?} for {:?}", String::from_utf8_lossy(bytes));
         }
+        let long = "[".repeat(MESSAGE_BYTES_MAX);
+        assert!(matches!(JobMessage::decode(long.as_bytes()), Err(UnreadableMessage::NotOurJson(_))));
+        let too_long = JobMessage::decode(format!("{long}[").as_bytes());
+        assert!(matches!(too_long, Err(UnreadableMessage::TooLong { found: 65_537 })));
         let killmail_ids = (1..=51).map(|id| KillmailId::parse(id).unwrap()).collect();
         let too_many = message(Job::FetchDetails { killmail_ids }).encode();
         assert!(matches!(JobMessage::decode(&too_many), Err(UnreadableMessage::TooManyKillmails { found: 51 })));

@@ -12,6 +12,7 @@ pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod migrate;
 pub(crate) mod move_database;
+pub(crate) mod parked;
 pub(crate) mod standalone;
 pub(crate) mod status;
 pub(crate) mod token;

@@ -8,7 +8,9 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{ReadArguments, character, corporation, import, key, login, migrate, move_database, status, token};
+use commands::{
+    ReadArguments, character, corporation, import, key, login, migrate, move_database, parked, status, token,
+};
 use service::settings::LogArgs;
 use service::{Exit, Process, Stop};
 
@@ -58,6 +60,9 @@ enum Command {
     /// Change the key that tokens are sealed with.
     #[command(subcommand)]
     Key(key::Command),
+    /// Look at what was set aside for a person, have it tried again, or give it up.
+    #[command(subcommand)]
+    Parked(parked::Command),
     /// Show the fleet in a few numbers.
     Status(ReadArguments),
 }
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
             Command::Token(arguments) => return token::run(*arguments, stop).await,
             Command::Key(command) => return key::run(command, stop).await,
             Command::Import(command) => return import::run(command, stop).await,
+            Command::Parked(command) => return parked::run(command).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Login(arguments) => login::run(*arguments, stop).await,
             Command::Character(command) => character::run(command).await,

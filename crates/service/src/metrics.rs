@@ -16,6 +16,8 @@ pub const JOBS: &str = "killfleet_jobs_total";
 pub const JOB_SECONDS: &str = "killfleet_job_seconds";
 /// Gauge: jobs in hand now. Label `kind`.
 pub const JOBS_RUNNING: &str = "killfleet_jobs_running";
+/// Counter: handlers that panicked, each a mistake of ours. Their jobs come to a verdict all the same.
+pub const PANICS: &str = "killfleet_panics_total";
 /// Counter: requests to ESI. Labels `route` (never with ids in it) and `result`.
 pub const ESI_REQUESTS: &str = "killfleet_esi_requests_total";
 /// Gauge: what is left of a rate limit, as the newest answer says. Label `group` (`X-Ratelimit-Group`).
@@ -62,6 +64,7 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(JOBS, "Jobs that came to a verdict.");
     describe_histogram!(JOB_SECONDS, "Seconds from taking a job to its verdict.");
     describe_gauge!(JOBS_RUNNING, "Jobs in hand now.");
+    describe_counter!(PANICS, "Handlers that panicked.");
     describe_counter!(ESI_REQUESTS, "Requests to ESI.");
     describe_gauge!(ESI_TOKENS_REMAINING, "What is left of a rate limit of ESI, as the newest answer says.");
     describe_counter!(ESI_PAUSES, "Times that all calls to ESI began to wait for its status.");

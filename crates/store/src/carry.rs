@@ -18,6 +18,7 @@ mod killmail_participant;
 mod killmail_ref;
 mod listed;
 mod mark;
+mod operator_action;
 mod sync_run;
 mod table;
 mod token_event;
@@ -173,6 +174,7 @@ impl Store {
         tables.push(carrier.take(&mut listed::ListsOfCorporations).await?);
         tables.push(carrier.take(&mut sync_run::Runs).await?);
         tables.push(carrier.take(&mut token_event::Events).await?);
+        tables.push(carrier.take(&mut operator_action::Actions).await?);
         tables.push(carrier.take(&mut fleet_pause::Pauses).await?);
         carried.refused_bodies = refused.into_iter().map(Into::into).collect();
         // A file that is marked already has got past this once: what differs now is the doing of the fleet there.

@@ -35,6 +35,7 @@ pub mod list_page;
 mod list_table;
 pub mod login;
 pub mod look;
+pub mod parked;
 pub mod pause;
 mod postgres;
 mod prune;

@@ -1,7 +1,8 @@
 //! A worker's table of contents: which handler does which job, and what surrounds every one of them.
 //!
 //! A handler is a function from a job to an outcome. It claims its row, works, and finishes the row; whatever it
-//! cannot write because the database is away is tried again here, for as long as the delivery is ours.
+//! cannot write because the database is away is tried again here, for as long as the delivery is ours. When it panics its
+//! row is finished here too ([`panicked`]).
 
 mod bearer;
 mod cut;
@@ -9,6 +10,7 @@ pub(crate) mod exercise_token;
 pub(crate) mod fetch_details;
 pub(crate) mod learn_affiliations;
 pub(crate) mod look_at_token;
+mod panicked;
 pub(crate) mod refresh_token;
 mod renew;
 pub(crate) mod sync_list;
@@ -17,7 +19,7 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Counted, Delivered, FailureClass, Job, Outcome, SyncList, Verdict};
+use domain::{Counted, Delivered, Failure, FailureClass, Job, Outcome, SyncList, Verdict};
 use service::metrics as names;
 use store::StoreError;
 use store::lease::Claimant;
@@ -109,8 +111,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// that the worker takes no more work than it holds. Handlers are safe to run twice.
 async fn until_recorded(worker: &Worker, job: &Job, mut delivery: Delivery) -> Outcome {
     let mut wait = FIRST_WAIT;
+    let mut panic: Option<Failure> = None;
     loop {
-        let failure = match run(worker, job, &delivery).await {
+        let ran = match &panic {
+            None => match panicked::caught(run(worker, job, &delivery)).await {
+                Ok(ran) => ran,
+                Err(failure) => {
+                    panic = Some(failure);
+                    continue;
+                }
+            },
+            Some(failure) => panicked::finish(worker.store(), job, delivery.claimant, failure).await,
+        };
+        let failure = match ran {
             Ok(outcome) => return outcome,
             Err(error) => error.failure(),
         };

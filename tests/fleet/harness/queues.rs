@@ -82,13 +82,22 @@ impl Queues {
     }
 
     /// Bytes that need not be a message of ours. The queue must be there: a tick declares all of them.
-    #[expect(clippy::disallowed_methods, reason = "the fleet's own publisher writes readable messages only")]
     pub(crate) async fn publish(&self, queue: &str, bytes: &[u8]) {
+        self.put(queue, bytes, BasicProperties::default().with_delivery_mode(2)).await;
+    }
+
+    /// The same, with an id as the fleet's own have.
+    pub(crate) async fn publish_as(&self, queue: &str, message_id: &str, bytes: &[u8]) {
+        self.put(queue, bytes, BasicProperties::default().with_delivery_mode(2).with_message_id(message_id.into()))
+            .await;
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the fleet's own publisher writes readable messages only")]
+    async fn put(&self, queue: &str, bytes: &[u8], properties: BasicProperties) {
         let queue = self.name(queue);
         let channel = self.channel().await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let properties = BasicProperties::default().with_delivery_mode(2);
         let sent = channel.basic_publish("".into(), queue.as_str().into(), options, bytes, properties).await.unwrap();
         let confirmation = sent.await.unwrap();
         assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} did not take the message");

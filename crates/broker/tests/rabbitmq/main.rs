@@ -6,6 +6,7 @@
 
 mod faults;
 mod fixture;
+mod parked;
 mod proxy;
 mod publishing;
 mod settling;

@@ -1,7 +1,7 @@
 //! The life of one job: run its handler, send on what follows, do what its verdict asks for.
 //!
-//! The row says what became of it, so most verdicts need nothing. A handler that panics is counted as parked, and its row
-//! keeps its mark: it is hinted again when that is stale, not at once.
+//! The row says what became of it, so most verdicts need nothing. A worker's handler finishes its row also when it panics;
+//! should that panic too, the job is counted as parked, and its row keeps its mark: it is hinted again when that is stale.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -47,7 +47,18 @@ impl BrokerArgs {
     /// # Errors
     /// The address is missing, unreadable or another kind of address, or the prefix cannot be part of a queue name.
     pub fn resolve(&self) -> Result<BrokerSettings, SettingError> {
-        let amqp_url = SETTING.read(&self.amqp_url, &self.amqp_url_file)?;
+        self.with(SETTING.read(&self.amqp_url, &self.amqp_url_file)?)
+    }
+
+    /// As [`BrokerArgs::resolve`], where there may be no broker: none without an address.
+    ///
+    /// # Errors
+    /// As [`BrokerArgs::resolve`], but for a missing address.
+    pub fn resolve_if_given(&self) -> Result<Option<BrokerSettings>, SettingError> {
+        SETTING.read_optional(&self.amqp_url, &self.amqp_url_file)?.map(|amqp_url| self.with(amqp_url)).transpose()
+    }
+
+    fn with(&self, amqp_url: SecretString) -> Result<BrokerSettings, SettingError> {
         let is_ours = Url::parse(amqp_url.expose_secret())
             .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host());
         if !is_ours {
@@ -94,6 +105,7 @@ mod tests {
 
     #[test]
     fn missing_and_malformed_are_named_without_the_value() {
+        assert!(parse::<BrokerArgs>(&[]).resolve_if_given().unwrap().is_none());
         assert_eq!(
             resolve(&[]).unwrap_err(),
             "KILLFLEET_AMQP_URL is not set: give it as amqp://user:password@host:5672/%2f"

@@ -17,7 +17,7 @@ contract![
     // A file has no users.
     postgres:
     the_operator_reads_every_view_and_nothing_else,
-    the_fleet_changes_no_schema_and_takes_away_no_killmail,
+    the_fleet_changes_no_schema_takes_away_no_killmail_and_rewrites_no_history,
     whatever_is_there_is_granted,
     migrating_is_the_owners,
     an_owner_who_may_not_create_roles_migrates_all_the_same,
@@ -77,7 +77,7 @@ async fn the_operator_reads_every_view_and_nothing_else(database: Database) {
     operator.close().await.unwrap();
 }
 
-async fn the_fleet_changes_no_schema_and_takes_away_no_killmail(database: Database) {
+async fn the_fleet_changes_no_schema_takes_away_no_killmail_and_rewrites_no_history(database: Database) {
     let mut fleet = connect(&database.url).await;
     for sql in [
         "create table of_mine (id bigint)",
@@ -86,6 +86,9 @@ async fn the_fleet_changes_no_schema_and_takes_away_no_killmail(database: Databa
         "delete from killmail",
         "delete from killmail_participant",
         "delete from killmail_ref",
+        "update token_event set event = 'granted'",
+        "update operator_action set operator = 'nobody'",
+        "delete from operator_action",
         "truncate token_stream",
         "delete from _sqlx_migrations",
         "update _sqlx_migrations set success = false",

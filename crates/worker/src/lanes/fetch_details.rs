@@ -13,6 +13,7 @@ use store::{StoreError, lease, pause};
 use tracing::{debug, info, warn};
 
 use super::Delivery;
+use super::panicked::caught;
 use crate::worker::Worker;
 
 /// The bucket is left alone for a while when less than one part in this many is left: somebody else at our address uses
@@ -62,7 +63,8 @@ pub(crate) async fn fetch_details(
             batch.put_off(worker, &claims, &wait).await?;
             break;
         }
-        let ending = fetch_one(worker, &claim).await?;
+        // Caught here, it is known which killmail is to blame, and the others have their turn.
+        let ending = caught(fetch_one(worker, &claim)).await.unwrap_or_else(|failure| Ok(Ending::Failed(failure)))?;
         let is_over = batch.end(worker, &claim, ending).await?;
         if let Some(failure) = is_over {
             let delay = batch.put_off(worker, &claims, &failure).await?;

@@ -28,7 +28,7 @@ async fn everything_is_in_the_fleet_afterwards_with_its_ids_times_and_tokens(fil
     fill(&file).await;
     let carried = carry(&file, &fleet).await.unwrap();
     assert_all_is_there(&file, &fleet).await;
-    assert_eq!(carried.tables.len(), 11);
+    assert_eq!(carried.tables.len(), 12);
     for table in &carried.tables {
         assert!(table.is_equal() && table.differing_keys.is_empty(), "{table:?}");
         assert_eq!(table.in_source, table.in_destination, "{table:?}");
