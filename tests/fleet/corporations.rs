@@ -14,6 +14,7 @@ on_both![
     directors_take_turns_and_share_a_long_walk,
     corporations_of_logins_are_read_by_themselves_if_it_is_set_so,
     one_that_esi_does_not_know_keeps_nobody_else_from_being_learned,
+    a_route_that_refuses_everybody_is_not_asked_with_every_tick,
     affiliations_wait_while_esi_is_in_trouble,
     a_pilots_own_list_goes_on_whatever_becomes_of_the_corporation,
 ];
@@ -58,6 +59,16 @@ async fn directors_are(fleet: &Fleet<'_>, all: &[i64], directors: &[i64]) {
 async fn corporation_is_due(fleet: &Fleet<'_>) {
     fleet.lists_have_expired().await;
     fleet.database.execute("update corporation set next_sync_at = now()").await;
+}
+
+/// A character with a login that ESI does not know.
+async fn is_gone_from_eve(fleet: &Fleet<'_>, id: i64) {
+    let later = "now() + interval '1 day'";
+    let character =
+        format!("insert into character (character_id, character_name, next_sync_at) values ({id}, 'Gone', {later})");
+    fleet.database.execute(&character).await;
+    let scopes = format!("select {id}, granted_scopes from token_stream limit 1");
+    fleet.database.execute(&format!("insert into token_stream (character_id, granted_scopes) {scopes}")).await;
 }
 
 async fn read(fleet: &Fleet<'_>, corporation_id: i64) {
@@ -218,11 +229,7 @@ fn corporations_of_logins_are_read_by_themselves_if_it_is_set_so(on: On) {
 fn one_that_esi_does_not_know_keeps_nobody_else_from_being_learned(on: On) {
     fleet(on, world(3, 10), async |fleet: &Fleet| {
         let (corporation_id, pilots) = signed_in(fleet).await;
-        fleet.database.execute("insert into character (character_id, character_name, next_sync_at) values (1, 'Gone', now() + interval '1 day')").await;
-        fleet
-            .database
-            .execute("insert into token_stream (character_id, granted_scopes) select 1, granted_scopes from token_stream limit 1")
-            .await;
+        is_gone_from_eve(fleet, 1).await;
         directors_are(fleet, &pilots, &pilots[..1]).await;
         work(fleet, Tick::only_affiliations(4)).await;
         let known = format!("character where corporation_id = {corporation_id}");
@@ -231,6 +238,23 @@ fn one_that_esi_does_not_know_keeps_nobody_else_from_being_learned(on: On) {
         assert_eq!(fleet.simulator.counters().await.requests_to("affiliation"), 5, "four, two twice, one twice");
         work(fleet, Tick::only_corporations(1)).await;
         assert_eq!(fleet.database.count("corporation where last_verdict = 'done'").await, 1);
+    });
+}
+
+fn a_route_that_refuses_everybody_is_not_asked_with_every_tick(on: On) {
+    fleet(on, world(1, 1), async |fleet: &Fleet| {
+        let (_, pilots) = signed_in(fleet).await;
+        for id in 1..=40 {
+            is_gone_from_eve(fleet, id).await;
+        }
+        let body = r#"{"error":"bad request"}"#;
+        let refusal = json!({ "kind": "answer", "status": 400, "body": body });
+        fleet.simulator.fault(json!([{ "on": "affiliation", "do": refusal }])).await;
+        work(fleet, Tick::only_affiliations(41)).await;
+        assert_eq!(fleet.simulator.counters().await.requests_to("affiliation"), 24);
+        work(fleet, Tick::only_corporations(1)).await;
+        let later = "character where affiliation_due_at > now() + interval '50 minutes'";
+        assert_eq!(fleet.database.count(later).await, 40 + pilots.len() as i64);
     });
 }
 

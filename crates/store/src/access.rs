@@ -4,9 +4,10 @@
 //! a function of the same name in the two modules `postgres` and `sqlite` that lie below the verb's own, side by side.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Transaction};
 use sqlx_sqlite::{Sqlite, SqliteConnection};
 
+use crate::postgres::Taken;
 use crate::{Face, Store, StoreError};
 
 /// A connection, or a transaction that nothing is kept of until [`Access::commit`].
@@ -16,8 +17,7 @@ pub(crate) struct Access {
 }
 
 enum Held {
-    PostgresConnection(PoolConnection<Postgres>),
-    PostgresTransaction(Transaction<'static, Postgres>),
+    Postgres(Taken),
     SqliteConnection(PoolConnection<Sqlite>),
     SqliteTransaction(Transaction<'static, Sqlite>),
 }
@@ -31,8 +31,7 @@ pub(crate) enum Dialect<'access> {
 impl Access {
     pub(crate) fn dialect(&mut self) -> Dialect<'_> {
         match &mut self.held {
-            Held::PostgresConnection(connection) => Dialect::Postgres(connection),
-            Held::PostgresTransaction(transaction) => Dialect::Postgres(transaction),
+            Held::Postgres(taken) => Dialect::Postgres(taken.connection()),
             Held::SqliteConnection(connection) => Dialect::Sqlite(connection),
             Held::SqliteTransaction(transaction) => Dialect::Sqlite(transaction),
         }
@@ -41,8 +40,8 @@ impl Access {
     /// Without it nothing of a transaction, or of a change, is kept.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self.held {
-            Held::PostgresConnection(_) | Held::SqliteConnection(_) => Ok(()),
-            Held::PostgresTransaction(transaction) => transaction.commit().await,
+            Held::SqliteConnection(_) => Ok(()),
+            Held::Postgres(taken) => taken.commit().await,
             Held::SqliteTransaction(transaction) => transaction.commit().await,
         }
         .map_err(StoreError::during(self.doing))
@@ -53,7 +52,7 @@ impl Store {
     /// For statements that only read.
     pub(crate) async fn read(&self, doing: &'static str) -> Result<Access, StoreError> {
         let held = match &self.face {
-            Face::Postgres(pool) => pool.acquire().await.map(Held::PostgresConnection),
+            Face::Postgres(pool) => Taken::from(pool).await.map(Held::Postgres),
             Face::Sqlite(file) => file.readers.acquire().await.map(Held::SqliteConnection),
         };
         Ok(Access { held: held.map_err(StoreError::during(doing))?, doing })
@@ -71,7 +70,7 @@ impl Store {
     /// For several statements of which at least one writes.
     pub(crate) async fn transaction(&self, doing: &'static str) -> Result<Access, StoreError> {
         let held = match &self.face {
-            Face::Postgres(pool) => pool.begin().await.map(Held::PostgresTransaction),
+            Face::Postgres(pool) => Taken::in_transaction(pool).await.map(Held::Postgres),
             // One that began by reading could not write any more once another process has written.
             Face::Sqlite(file) => file.writer.begin_with("begin immediate").await.map(Held::SqliteTransaction),
         };
@@ -86,7 +85,9 @@ macro_rules! dialect {
         let access: &mut $crate::access::Access = &mut $access;
         let doing = access.doing;
         match access.dialect() {
-            $crate::access::Dialect::Postgres(connection) => postgres::$verb(connection, $($argument),*).await,
+            $crate::access::Dialect::Postgres(connection) => {
+                $crate::postgres::in_time(postgres::$verb(connection, $($argument),*)).await
+            }
             $crate::access::Dialect::Sqlite(connection) => sqlite::$verb(connection, $($argument),*).await,
         }
         .map_err($crate::StoreError::during(doing))

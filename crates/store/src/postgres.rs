@@ -1,5 +1,11 @@
-//! The connections to PostgreSQL.
+//! The connections to PostgreSQL, and the time limit that stands on every answer of it.
+//!
+//! A server that has died without a word, or a network that has swallowed a connection, is noticed by the operating system
+//! after a quarter of an hour. Jobs would wait for that long, and their leases run out.
 
+mod taken;
+
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,12 +13,22 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+pub(crate) use taken::Taken;
+use tokio::time::timeout;
 
 use crate::StoreError;
 
 /// A query that runs longer than this is ended by the database: no job waits for ever on a lock.
 const STATEMENT_TIMEOUT: &str = "30s";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the longest statement.
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+
+/// Waits for an answer of the server, but not for ever.
+pub(crate) async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let silence = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER_LIMIT.as_secs()));
+    timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(|_| Err(silence().into()))
+}
 
 pub(crate) async fn connect(url: &SecretString, process: &str, connections_max: u32) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url.expose_secret())
@@ -21,12 +37,13 @@ pub(crate) async fn connect(url: &SecretString, process: &str, connections_max: 
         .options([("statement_timeout", STATEMENT_TIMEOUT)]);
     // Once by itself, because a pool that cannot connect says only that it has run out of time.
     let doing = "connecting to the database";
-    let first = options.connect().await.map_err(StoreError::during(doing))?;
-    first.close().await.map_err(StoreError::during(doing))?;
+    let first = in_time(options.connect()).await.map_err(StoreError::during(doing))?;
+    in_time(first.close()).await.map_err(StoreError::during(doing))?;
     let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
 }
 
 pub(crate) async fn now(pool: &PgPool) -> sqlx::Result<DateTime<Utc>> {
-    sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(pool).await
+    let mut taken = Taken::from(pool).await?;
+    in_time(sqlx::query_scalar!(r#"select now() as "now!""#).fetch_one(taken.connection())).await
 }

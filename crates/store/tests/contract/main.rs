@@ -55,6 +55,7 @@ mod refused_scopes;
 mod schema;
 mod sealed_tokens;
 mod sibling_tokens;
+mod silence;
 mod sqlite_file;
 mod take_over;
 mod token_events;

@@ -12,13 +12,14 @@ use tracing::warn;
 use super::Delivery;
 use crate::worker::Worker;
 
-/// ESI tells of nobody if it does not know one of them, so that one is searched for by halves: ten calls find one among a
-/// thousand. Who is left after these waits for the next job.
+/// ESI tells of nobody if it does not know one of them, so that one is searched for by halves: twenty calls find one among
+/// a thousand. If it refuses all of them it is our mistake, and no reason to ask it as often as there are ticks.
 const CALLS_MAX: u32 = 24;
+const AFTER_MANY_CALLS: Duration = Duration::from_secs(60 * 60);
 const ANOTHER_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const AFTER_TROUBLE: Duration = Duration::from_secs(15 * 60);
 
-/// Whatever happens to this job, those of whom nothing was learned are due again within minutes.
+/// Whatever happens to this job, those of whom nothing was learned are due again: within minutes if it just ends.
 pub(crate) async fn learn_affiliations(
     worker: &Worker,
     character_ids: &[CharacterId],
@@ -30,7 +31,8 @@ pub(crate) async fn learn_affiliations(
     while let Some(group) = groups.pop() {
         if delivery.stop.is_cancelled() || calls == CALLS_MAX {
             groups.push(group);
-            store.put_off_affiliations(&groups.concat(), Duration::ZERO).await?;
+            let delay = if calls == CALLS_MAX { AFTER_MANY_CALLS } else { Duration::ZERO };
+            store.put_off_affiliations(&groups.concat(), delay).await?;
             return Ok(Verdict::skipped("the rest is left to another job").into());
         }
         if let Some(wait) = worker.pauses.wait_for_esi(store, SCOPE_AFFILIATIONS).await? {

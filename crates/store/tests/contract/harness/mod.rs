@@ -163,7 +163,7 @@ impl Database {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own setting, which no process of the fleet reads")]
-fn server() -> SecretString {
+pub(crate) fn server() -> SecretString {
     let url = std::env::var("KILLFLEET_TEST_DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
     SecretString::from(url)
 }
