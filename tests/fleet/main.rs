@@ -45,6 +45,7 @@ mod outage;
 mod pace;
 mod paging;
 mod parked;
+mod poison;
 mod providers;
 mod references;
 mod refused_refresh;

@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer: nothing is written.
     pub async fn finish_list(&self, claim: &ListClaim, verdict: &Verdict) -> Result<bool, StoreError> {
-        let has_failed = matches!(verdict, Verdict::RetryAfter { counted: Counted::Attempt, .. });
+        let has_failed = matches!(verdict, Verdict::RetryAfter { counted: Counted::Attempt | Counted::Refusal, .. });
         let starts_over = has_failed && claim.attempt >= START_OVER_AFTER;
         self.end_list(claim, verdict, starts_over, None).await
     }

@@ -130,6 +130,14 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory that it has held so far, as the kernel tells it.
+    pub(crate) fn peak_megabytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs on Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+        let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1024 / 1_000_000
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let command = format!("kill -{signal} {}", self.child.id());

@@ -83,24 +83,47 @@ impl Queues {
 
     /// Bytes that need not be a message of ours. The queue must be there: a tick declares all of them.
     pub(crate) async fn publish(&self, queue: &str, bytes: &[u8]) {
-        self.put(queue, bytes, BasicProperties::default().with_delivery_mode(2)).await;
+        assert!(self.offer(queue, bytes).await, "{queue} did not take the message");
+    }
+
+    /// The same, with bytes that the broker may find too many. Whether it has taken them.
+    pub(crate) async fn offer(&self, queue: &str, bytes: &[u8]) -> bool {
+        self.put(queue, bytes, BasicProperties::default().with_delivery_mode(2)).await
+    }
+
+    /// The same bytes again and again, without waiting for each of them.
+    #[expect(clippy::disallowed_methods, reason = "the fleet's own publisher writes each job once")]
+    pub(crate) async fn publish_often(&self, queue: &str, bytes: &[u8], times: u32) {
+        let channel = self.channel().await;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let queue = self.name(queue);
+        for sent in 1..=times {
+            let properties = BasicProperties::default();
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let written = channel.basic_publish("".into(), queue.as_str().into(), options, bytes, properties).await;
+            // Each is kept by the channel until it is waited for.
+            drop(written.unwrap());
+            if sent % 1_000 == 0 || sent == times {
+                assert!(channel.wait_for_confirms().await.unwrap().is_empty(), "{queue} gave messages back");
+            }
+        }
     }
 
     /// The same, with an id as the fleet's own have.
     pub(crate) async fn publish_as(&self, queue: &str, message_id: &str, bytes: &[u8]) {
-        self.put(queue, bytes, BasicProperties::default().with_delivery_mode(2).with_message_id(message_id.into()))
-            .await;
+        let properties = BasicProperties::default().with_delivery_mode(2).with_message_id(message_id.into());
+        assert!(self.put(queue, bytes, properties).await, "{queue} did not take the message");
     }
 
     #[expect(clippy::disallowed_methods, reason = "the fleet's own publisher writes readable messages only")]
-    async fn put(&self, queue: &str, bytes: &[u8], properties: BasicProperties) {
+    async fn put(&self, queue: &str, bytes: &[u8], properties: BasicProperties) -> bool {
         let queue = self.name(queue);
         let channel = self.channel().await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let sent = channel.basic_publish("".into(), queue.as_str().into(), options, bytes, properties).await.unwrap();
-        let confirmation = sent.await.unwrap();
-        assert!(confirmation.is_ack() && confirmation.take_message().is_none(), "{queue} did not take the message");
+        // A broker that finds a message too long closes the channel.
+        sent.await.is_ok_and(|confirmation| confirmation.is_ack() && confirmation.take_message().is_none())
     }
 
     /// Takes the next message out for good.

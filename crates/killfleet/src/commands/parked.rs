@@ -30,6 +30,15 @@ pub(crate) enum Command {
     Drop(act::DropArguments),
 }
 
+/// What somebody else has sent, as a cause may quote it, must not steer a terminal.
+fn plain(text: &str) -> String {
+    let plain = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(plain).collect()
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(arguments) => list::run(arguments).await,

@@ -10,6 +10,7 @@ use store::Store;
 use store::parked::ParkedRow;
 
 use super::place::Place;
+use super::plain;
 use crate::commands::{from_store, minute};
 
 #[derive(Debug, Serialize)]
@@ -124,7 +125,7 @@ impl Group<'_> {
     pub(super) fn row(&self) -> [String; 6] {
         let Self { kind, state, cause, count, oldest, example } = self;
         let oldest = oldest.map_or_else(|| "-".to_owned(), minute);
-        [(*kind).to_owned(), (*state).to_owned(), count.to_string(), oldest, (*example).to_owned(), (*cause).to_owned()]
+        [(*kind).to_owned(), (*state).to_owned(), count.to_string(), oldest, (*example).to_owned(), plain(cause)]
     }
 }
 

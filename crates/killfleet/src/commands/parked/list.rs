@@ -6,6 +6,7 @@ use service::Exit;
 
 use super::entry::{Entry, Group, entries, groups};
 use super::place::{Place, PlaceArguments};
+use super::plain;
 use crate::commands::minute;
 
 #[derive(Args)]
@@ -63,7 +64,7 @@ impl Entry {
     fn row(&self) -> [String; 5] {
         let since = self.since.map_or_else(|| "-".to_owned(), minute);
         let now = self.now.clone().unwrap_or_default();
-        [self.id.clone(), self.state.clone(), since, self.cause.clone(), now]
+        [self.id.clone(), self.state.clone(), since, plain(&self.cause), now]
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::entry::of_message;
 use super::place::{Place, PlaceArguments};
+use super::plain;
 use super::selector::Selector;
 use crate::commands::from_store;
 
@@ -80,11 +81,7 @@ fn text(shown: &Value) -> anyhow::Result<String> {
     let line = |(name, value): (&String, &Value)| {
         let value = match value {
             Value::Null => "-".to_owned(),
-            // What somebody else has sent must not steer a terminal.
-            Value::String(text) => text
-                .chars()
-                .flat_map(|it| if it.is_control() { it.escape_default().collect() } else { vec![it] })
-                .collect(),
+            Value::String(text) => plain(text),
             other => other.to_string(),
         };
         format!("{name:<16}{value}")
