@@ -35,7 +35,9 @@ fn a_fleet_goes_on_where_the_file_has_ended_and_nothing_is_asked_for_again() {
 
         // The file is nobody's any more.
         let login = fleet.killfleet(&["login", "--print-url", "--port", &free_port().to_string()]);
-        for process in [fleet.standalone(&["--drain"]), fleet.add(pilots[0].character_id, "another-token"), login] {
+        let replay = fleet.killfleet(&["parked", "replay", "--all"]);
+        let add = fleet.add(pilots[0].character_id, "another-token");
+        for process in [fleet.standalone(&["--drain"]), add, login, replay] {
             let refused = on_file(process).await.with_code(1);
             let line = refused.stderr.last().expect("it says why");
             assert!(line.contains("was moved to 127.0.0.1") && line.contains("--take-back"), "{line}");

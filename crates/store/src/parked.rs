@@ -34,6 +34,7 @@ pub enum Chosen<'a> {
     List(ListOwner),
     /// All whose cause holds this text.
     Cause(&'a str),
+    /// All that is parked, and nothing that is invalid: of that ESI has said that it does not exist.
     All,
 }
 
@@ -219,6 +220,10 @@ impl Chosen<'_> {
 
     fn is_of_lists(self) -> bool {
         !matches!(self, Self::Killmail(_))
+    }
+
+    fn takes_invalid(self) -> bool {
+        self != Self::All
     }
 
     fn killmail_id(self) -> Option<i64> {

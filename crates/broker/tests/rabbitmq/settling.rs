@@ -240,6 +240,12 @@ async fn what_is_delivered_too_often_ends_in_the_parked_queue() {
         })
         .await;
         assert_eq!(deliveries.load(Ordering::SeqCst), 51, "the first delivery and fifty more");
+        let looked_at = broker::ParkedQueue::hold(broker.settings(), 10).await.unwrap();
+        let parked: Vec<_> = looked_at.messages().collect();
+        assert_eq!((parked.len(), parked[0].reason.as_str()), (1, "delivered too often"));
+        assert_eq!((parked[0].message_id, parked[0].queue.as_deref()), (message.job_id, Some(queue.as_str())));
+        looked_at.give_back().await;
+        eventually("it is back", async || broker.ready_in(&parked_queue).await == 1).await;
         assert_eq!(broker.take_parked().await.unwrap().body, message.encode());
     })
     .await;

@@ -114,7 +114,7 @@ pub(super) async fn settle_killmails(
                select killmail_id, last_reason from killmail_ref
                where state in ('parked', 'invalid') and (state <> $3 or last_reason is distinct from $4)
                  and ($1::bigint is null or killmail_id = $1)
-                 and ($2::text is null or strpos(last_reason, $2) > 0)
+                 and ($2::text is null or strpos(last_reason, $2) > 0) and (state = 'parked' or $8)
                order by killmail_id
                for update),
            settled as (
@@ -131,7 +131,8 @@ pub(super) async fn settle_killmails(
         reason,
         operator.name,
         action.name(),
-        operator.note
+        operator.note,
+        chosen.takes_invalid()
     )
     .fetch_all(connection)
     .await

@@ -101,11 +101,11 @@ pub(super) async fn settle_killmails(
     operator: &Operator,
 ) -> Result<Vec<String>> {
     const CHOSEN: &str = "state in ('parked', 'invalid') and (state <> ?3 or last_reason is not ?4)
-                          and (?1 is null or killmail_id = ?1) and (?2 is null or instr(last_reason, ?2) > 0)";
+                          and (?1 is null or killmail_id = ?1) and (?2 is null or instr(last_reason, ?2) > 0) and (state = 'parked' or ?5)";
     let (state, reason) = settled_as(action);
     let subjects = sqlx::query_scalar(AssertSqlSafe(format!(
         "insert into operator_action (operator, action, subject, cause, note, at)
-         select ?5, ?6, 'killmail:' || killmail_id, last_reason, ?7, ?8 from killmail_ref
+         select ?6, ?7, 'killmail:' || killmail_id, last_reason, ?8, ?9 from killmail_ref
          where {CHOSEN} order by killmail_id
          returning subject"
     )))
@@ -113,6 +113,7 @@ pub(super) async fn settle_killmails(
     .bind(chosen.cause())
     .bind(state)
     .bind(reason)
+    .bind(chosen.takes_invalid())
     .bind(operator.name.as_deref())
     .bind(action.name())
     .bind(operator.note.as_deref())
@@ -120,12 +121,13 @@ pub(super) async fn settle_killmails(
     .fetch_all(&mut *connection)
     .await?;
     sqlx::query(AssertSqlSafe(format!(
-        "update killmail_ref set state = ?3, last_reason = ?4, due_at = ?5, attempt = 0, refusals = 0 where {CHOSEN}"
+        "update killmail_ref set state = ?3, last_reason = ?4, due_at = ?6, attempt = 0, refusals = 0 where {CHOSEN}"
     )))
     .bind(chosen.killmail_id())
     .bind(chosen.cause())
     .bind(state)
     .bind(reason)
+    .bind(chosen.takes_invalid())
     .bind(now_text())
     .execute(connection)
     .await?;

@@ -142,7 +142,14 @@ async fn what_is_dropped_is_never_asked_for_again_unless_it_is_replayed(database
         "no list is given up"
     );
     let dropped = database.store.drop_parked(Chosen::All, &operator()).await.unwrap();
-    assert_eq!(dropped, ["killmail:10", "killmail:11", "killmail:12"]);
+    assert_eq!(dropped, ["killmail:10", "killmail:11"], "what is invalid is given up already");
+    let dropped = database.store.drop_parked(Chosen::Killmail(killmail(12)), &operator()).await.unwrap();
+    assert_eq!(dropped, ["killmail:12"]);
+    assert_eq!(
+        database.store.replay_parked(Chosen::All, &operator()).await.unwrap(),
+        ["character:1".to_owned(), format!("corporation:{CORPORATION}")],
+        "ESI is not asked again for all that it has said no to"
+    );
     assert_eq!(database.store.drop_parked(Chosen::All, &operator()).await.unwrap(), [""; 0], "once");
     let killmails: Vec<_> = told(&database).await.into_iter().filter(|row| row.0 == "killmail").collect();
     assert_eq!(killmails, [10, 11, 12].map(|id| row("killmail", id, "invalid", DROPPED)));

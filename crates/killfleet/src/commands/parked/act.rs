@@ -25,7 +25,7 @@ struct Which {
     /// All whose cause holds this text.
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     cause: Option<String>,
-    /// All that is parked.
+    /// All that is parked, but for killmails that are invalid: name them, or their cause.
     #[arg(long)]
     all: bool,
 }
@@ -123,7 +123,7 @@ impl Which {
     }
 
     fn takes(&self, entry: &Entry) -> bool {
-        self.has(&entry.id, &entry.cause)
+        self.has(&entry.id, &entry.cause) && !(self.all && entry.state == "invalid")
     }
 
     fn has(&self, id: &str, cause: &str) -> bool {
