@@ -7,6 +7,9 @@ use reqwest::header::HeaderMap;
 use super::{DAY, HOUR, MINUTE};
 use crate::http::headers::text;
 
+/// A longer one is nonsense, and keeping it would be a standstill.
+const LONGEST_WINDOW: Duration = DAY.saturating_mul(7);
+
 /// The state of the bucket that a request was charged to, just after it. Tokens come back one window after each of
 /// them was spent (a floating window); ESI sends no time of reset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +60,7 @@ fn limit(text: &str) -> Option<(u32, Duration)> {
         _ => return None,
     };
     let window = unit.checked_mul(count.parse().ok().filter(|&count: &u32| count > 0)?)?;
-    Some((tokens, window))
+    (window <= LONGEST_WINDOW).then_some((tokens, window))
 }
 
 #[cfg(test)]
@@ -75,6 +78,9 @@ mod tests {
             ("12000/1h", Some((12000, 3600))),
             (" 5 / 10s ", Some((5, 10))),
             ("1/2d", Some((1, 172_800))),
+            ("1/7d", Some((1, 604_800))),
+            ("1/8d", None),
+            ("1/4294967295d", None),
             ("0/15m", None),
             ("30/0m", None),
             ("30/-1m", None),
@@ -120,7 +126,8 @@ mod tests {
         #[test]
         fn a_limit_is_read_as_it_was_written(tokens in 1..u32::MAX, count in 1..1000_u32, unit in "[smhd]") {
             let seconds = match unit.as_str() { "s" => 1, "m" => 60, "h" => 3600, _ => 86_400 };
-            let expected = Some((tokens, Duration::from_secs(u64::from(count) * seconds)));
+            let window = Duration::from_secs(u64::from(count) * seconds);
+            let expected = (window <= LONGEST_WINDOW).then_some((tokens, window));
             prop_assert_eq!(limit(&format!("{tokens}/{count}{unit}")), expected);
         }
 
