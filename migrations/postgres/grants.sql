@@ -28,6 +28,9 @@ begin
         execute format('grant usage on schema %I to killfleet_app', current_schema());
         grant select on _sqlx_migrations to killfleet_app;
         grant select, insert on operator_action, token_event to killfleet_app;
+        -- Records are locked while old ones are taken away, and who locks needs a right to update something. This column,
+        -- which the database gives by itself, can be set to nothing of one's choice.
+        grant update (token_event_id) on token_event to killfleet_app;
         grant select, insert, update on
             character, character_killmail, character_list_page, corporation, corporation_killmail, corporation_list_page,
             esi_bucket, esi_gate, esi_spent, fleet_pause, killmail, killmail_participant, killmail_ref, sso_breaker, sso_slot,

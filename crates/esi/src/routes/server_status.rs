@@ -24,3 +24,31 @@ pub(super) fn read(raw: &RawAnswer) -> Result<ServerStatus, String> {
     let started_at = status["start_time"].as_str().and_then(|time| time.parse().ok());
     Ok(ServerStatus { players, is_vip, started_at })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn status(body: &str) -> Result<ServerStatus, String> {
+        read(&RawAnswer::of(HeaderMap::new(), body.as_bytes()))
+    }
+
+    proptest! {
+        #[test]
+        fn a_status_is_read_as_it_was_written(players in any::<u64>(), is_vip in any::<bool>(), at in 0..4_000_000_000_i64) {
+            let started_at = DateTime::from_timestamp(at, 0).unwrap();
+            let time = started_at.format("%Y-%m-%dT%H:%M:%SZ");
+            let body = format!(r#"{{"players":{players},"server_version":"1","start_time":"{time}","vip":{is_vip}}}"#);
+            prop_assert_eq!(status(&body), Ok(ServerStatus { players, is_vip, started_at: Some(started_at) }));
+            prop_assert!(status(&body[..body.len() - 1]).is_err());
+        }
+
+        #[test]
+        fn whatever_else_comes_does_not_open_the_gate(text in any::<String>()) {
+            prop_assert!(status(&text).is_err());
+        }
+    }
+}
