@@ -80,17 +80,16 @@ rabbitmq_from_installed() {
 }
 
 # rabbitmq_start FOLDER PROGRAM MAPPER PORT
-# Nothing is taken from the machine's configuration or from the caller's environment (env -i), and the node has
-# its own epmd, in the foreground, so that its number is known and the machine's own is left alone.
+# The node has its own epmd, in the foreground, so that its number is known and the machine's own is left alone.
 # Each gets a session of its own: Ctrl-C in the terminal must not end a server that is still needed for cleaning up.
 rabbitmq_start() (
     exec 8>&- 9>&-
     cd "$1" || return
-    local mapper_port distribution_port
+    local mapper_port
     mapper_port=$(free_port)
-    distribution_port=$(free_port)
     echo "$4" >port
     echo "$mapper_port" >epmd.port
+    free_port >distribution.port
     echo '[].' >enabled_plugins
     : >empty.conf
     cat >rabbitmq.conf <<-END
@@ -100,27 +99,41 @@ rabbitmq_start() (
 	END
     setsid "$3" -port "$mapper_port" -address 127.0.0.1 </dev/null >epmd.log 2>&1 &
     echo $! >epmd.pid
-    # RUNNING_UNDER_SYSTEMD makes the script become the server instead of waiting for it: one process to stop.
+    rabbitmq_launch "$1" "$2"
+)
+
+# rabbitmq_launch FOLDER PROGRAM: the node itself, for the first time or again.
+rabbitmq_launch() (
+    cd "$1" || return
     # The flag -killfleet_folder means nothing to Erlang; by it we know the process as ours at every moment.
-    setsid env -i PATH="$PATH" HOME="$1" LC_ALL=C.UTF-8 \
-        ERL_CRASH_DUMP_SECONDS=0 \
-        ERL_EPMD_ADDRESS=127.0.0.1 \
-        ERL_EPMD_PORT="$mapper_port" \
-        RABBITMQ_ADVANCED_CONFIG_FILE="$1/absent.config" \
-        RABBITMQ_CONFIG_FILE="$1/rabbitmq.conf" \
-        RABBITMQ_CONF_ENV_FILE="$1/empty.conf" \
-        RABBITMQ_DIST_PORT="$distribution_port" \
-        RABBITMQ_ENABLED_PLUGINS_FILE="$1/enabled_plugins" \
-        RABBITMQ_GENERATED_CONFIG_DIR="$1/generated" \
-        RABBITMQ_LOG_BASE="$1/log" \
-        RABBITMQ_MNESIA_BASE="$1/mnesia" \
-        RABBITMQ_NODENAME=killfleet@localhost \
-        RABBITMQ_PID_FILE="$1/rabbitmq.pid" \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
-        RUNNING_UNDER_SYSTEMD=true \
-        "$2" -killfleet_folder "$1" </dev/null >server.log 2>&1 &
+    rabbitmq_in "$1" setsid "$2" -killfleet_folder "$1" </dev/null >>server.log 2>&1 &
     echo $! >server.pid
 )
+
+# rabbitmq_in FOLDER COMMAND…: becomes a program of RabbitMQ that sees the private node and nothing else: nothing is
+# taken from the machine's configuration or from the caller's environment (env -i).
+# RUNNING_UNDER_SYSTEMD makes the start script become the server instead of waiting for it: one process to stop.
+rabbitmq_in() {
+    local folder=$1
+    shift
+    exec env -i PATH="$PATH" HOME="$folder" LC_ALL=C.UTF-8 \
+        ERL_CRASH_DUMP_SECONDS=0 \
+        ERL_EPMD_ADDRESS=127.0.0.1 \
+        ERL_EPMD_PORT="$(first_line "$folder/epmd.port")" \
+        RABBITMQ_ADVANCED_CONFIG_FILE="$folder/absent.config" \
+        RABBITMQ_CONFIG_FILE="$folder/rabbitmq.conf" \
+        RABBITMQ_CONF_ENV_FILE="$folder/empty.conf" \
+        RABBITMQ_DIST_PORT="$(first_line "$folder/distribution.port")" \
+        RABBITMQ_ENABLED_PLUGINS_FILE="$folder/enabled_plugins" \
+        RABBITMQ_GENERATED_CONFIG_DIR="$folder/generated" \
+        RABBITMQ_LOG_BASE="$folder/log" \
+        RABBITMQ_MNESIA_BASE="$folder/mnesia" \
+        RABBITMQ_NODENAME=killfleet@localhost \
+        RABBITMQ_PID_FILE="$folder/rabbitmq.pid" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
+        RUNNING_UNDER_SYSTEMD=true \
+        "$@"
+}
 
 # rabbitmq_becomes_ready FOLDER URL: waits up to a minute; a server that ended is not waited for.
 rabbitmq_becomes_ready() {

@@ -117,11 +117,11 @@ fn class_of(error: &sqlx::Error) -> FailureClass {
     match error {
         sqlx::Error::Database(error) => {
             // https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, insufficient resources,
-            // operator intervention, system error; serialization failure, deadlock, lock not available, and a
-            // standby or a server that is being shut down.
+            // operator intervention, system error; serialization failure, deadlock, lock not available, a standby or a
+            // server that is being shut down, and a transaction in which we stood still for too long.
             let code = error.code().unwrap_or_default();
             let passes = ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-                || ["40001", "40P01", "55P03", "25006"].contains(&code.as_ref());
+                || ["40001", "40P01", "55P03", "25006", "25P03"].contains(&code.as_ref());
             // Wrong user or password, no right to connect, no such database.
             let is_setting = code.starts_with("28") || ["3D000", "42501"].contains(&code.as_ref());
             match (passes, is_setting) {

@@ -20,6 +20,10 @@ use crate::StoreError;
 
 /// A query that runs longer than this is ended by the database: no job waits for ever on a lock.
 const STATEMENT_TIMEOUT: &str = "30s";
+/// A process that stands still in a transaction, or whose network has gone, keeps its locks no longer than this: others
+/// wait for the same rows (`esi_bucket`), so all of the fleet would. No transaction is open during a call, so one that
+/// waits for its process is short.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the longest statement.
 const ANSWER_LIMIT: Duration = Duration::from_secs(45);
@@ -34,7 +38,10 @@ pub(crate) async fn connect(url: &SecretString, process: &str, connections_max: 
     let options = PgConnectOptions::from_str(url.expose_secret())
         .map_err(|_| StoreError::InvalidUrl)?
         .application_name(process)
-        .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+        .options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+        ]);
     // Once by itself, because a pool that cannot connect says only that it has run out of time.
     let doing = "connecting to the database";
     let first = in_time(options.connect()).await.map_err(|source| match is_of_tls(&source) {

@@ -11,6 +11,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -24,15 +25,13 @@ pub(crate) const ALL: [&str; 4] = ["list", "detail", "refresh", "parked"];
 pub(crate) struct Queues {
     url: String,
     prefix: String,
-    connection: Connection,
+    connection: Mutex<Connection>,
 }
 
 impl Queues {
     pub(super) async fn connect() -> Self {
         let url = broker();
-        let connection = Connection::connect(&url, ConnectionProperties::default())
-            .await
-            .unwrap_or_else(|error| panic!("no broker: {error}"));
+        let connection = Mutex::new(connect(&url).await);
         Self { url, prefix: format!("fleet-{}", Uuid::now_v7().simple()), connection }
     }
 
@@ -42,7 +41,7 @@ impl Queues {
         }
         // lapin reports channels that are being dropped as an error here, and now and then it never answers. The
         // connection goes with its object all the same.
-        let _ = timeout(GOODBYE_LIMIT, self.connection.close(200, "done".into())).await;
+        let _ = timeout(GOODBYE_LIMIT, self.connection.lock().await.close(200, "done".into())).await;
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -57,9 +56,13 @@ impl Queues {
         format!("{}.v1.{queue}", self.prefix)
     }
 
-    /// A refused call closes its channel, so every call has one of its own.
+    /// A refused call closes its channel, so every call has one of its own. A broker that was restarted is met anew.
     async fn channel(&self) -> Channel {
-        self.connection.create_channel().await.unwrap_or_else(|error| panic!("no channel: {error}"))
+        let mut connection = self.connection.lock().await;
+        if !connection.status().connected() {
+            *connection = connect(&self.url).await;
+        }
+        connection.create_channel().await.unwrap_or_else(|error| panic!("no channel: {error}"))
     }
 
     /// Messages that nobody holds; a queue that does not exist has none.
@@ -145,6 +148,11 @@ impl Queues {
         channel.close(200, "looked".into()).await.unwrap();
         bodies
     }
+}
+
+async fn connect(url: &str) -> Connection {
+    let connected = Connection::connect(url, ConnectionProperties::default()).await;
+    connected.unwrap_or_else(|error| panic!("no broker: {error}"))
 }
 
 /// The bytes of a message with this job, as the fleet writes them.
