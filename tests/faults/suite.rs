@@ -16,7 +16,7 @@ use crate::round::{self, Fault, Scale};
 use crate::settings::Settings;
 
 const SHORT: Scale = Scale { characters: 40, killmails: 300, soak: Duration::from_secs(20) };
-const LONG: Scale = Scale { characters: 80, killmails: 1_500, soak: Duration::from_secs(120) };
+const LONG: Scale = Scale { characters: 60, killmails: 600, soak: Duration::from_secs(120) };
 /// Rounds beside one another, each with a database, queues and a simulator of its own.
 const AT_ONCE: usize = 3;
 
@@ -44,8 +44,8 @@ pub(crate) fn run(settings: &Settings) {
         faults.shuffle(&mut random);
         let seeded = faults.iter().map(|fault| (*fault, random.random()));
         let (alone, beside): (VecDeque<_>, VecDeque<_>) = seeded.partition(|(fault, _)| fault.is_alone);
-        suite.run_all(&Mutex::new(beside), AT_ONCE);
         suite.run_all(&Mutex::new(alone), 1);
+        suite.run_all(&Mutex::new(beside), AT_ONCE);
         if settings.lasts.is_none() || suite.is_over() {
             break;
         }

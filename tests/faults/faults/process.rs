@@ -95,7 +95,7 @@ pub(super) async fn frozen(round: &mut Round<'_>) {
     round.count_fault(1);
     round.crew.workers[worker].signal("STOP");
     // Its transactions are ended meanwhile, and the others end what they had begun before.
-    sleep(Duration::from_secs(12)).await;
+    sleep(Duration::from_secs(16)).await;
     minutes::pass(round.fleet).await;
     sleep(Duration::from_secs(3)).await;
     round.crew.workers[worker].signal("CONT");
