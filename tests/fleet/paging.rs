@@ -9,6 +9,7 @@ on_both![
     a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later,
     a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end,
     a_page_that_cannot_be_had_does_not_hide_what_is_new,
+    a_page_that_is_refused_does_not_hide_what_is_new,
     pages_that_have_not_changed_cost_one_token_in_a_walk_of_all,
 ];
 
@@ -105,8 +106,8 @@ fn a_list_of_more_pages_than_the_budget_allows_is_cut_in_time_and_goes_on_later(
 const NO_SUCH_PAGE: &str = r#"{"error":"Requested page does not exist!"}"#;
 
 /// An answer of 404 for page 3 of everybody's list.
-async fn page_three_is_missing(fleet: &Fleet<'_>, body: &str) {
-    let answer = json!({ "kind": "answer", "status": 404, "body": body });
+async fn page_three_is(fleet: &Fleet<'_>, status: u16, body: &str) {
+    let answer = json!({ "kind": "answer", "status": status, "body": body });
     fleet.simulator.fault(json!([{ "on": "list", "page": 3, "do": answer }])).await;
 }
 
@@ -128,7 +129,7 @@ fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end(on: On) {
     fleet(on, World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1"), async |fleet: &Fleet| {
         // An outage before it brings nothing nearer to being taken for the end.
         fleet.database.execute("update character set attempt = 50").await;
-        page_three_is_missing(fleet, NO_SUCH_PAGE).await;
+        page_three_is(fleet, 404, NO_SUCH_PAGE).await;
         fleet.tick(&[]).await;
         fleet.drain().await;
         assert_eq!(fleet.database.count("character where resume_page = 2 and missing_pages = 1").await, 1);
@@ -146,9 +147,17 @@ fn a_page_that_was_promised_and_is_missing_is_not_taken_for_the_end(on: On) {
 }
 
 fn a_page_that_cannot_be_had_does_not_hide_what_is_new(on: On) {
+    what_is_new_is_found_although_page_three_is(404, r#"{"error":"Not found"}"#, on);
+}
+
+fn a_page_that_is_refused_does_not_hide_what_is_new(on: On) {
+    what_is_new_is_found_although_page_three_is(400, r#"{"error":"bad request"}"#, on);
+}
+
+fn what_is_new_is_found_although_page_three_is(status: u16, body: &str, on: On) {
     let world = World::of(1, 30).with("--page-size=5").with("--list-ttl-seconds=1").with("--window-seconds=1");
     fleet(on, world, async |fleet: &Fleet| {
-        page_three_is_missing(fleet, r#"{"error":"Not found"}"#).await;
+        page_three_is(fleet, status, body).await;
         fleet.tick(&[]).await;
         fleet.drain().await;
         let character_id = fleet.busiest().await.0;

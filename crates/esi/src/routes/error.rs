@@ -191,8 +191,10 @@ impl EsiError {
                 | EsiErrorKind::Forbidden,
                 _,
             ) => FailureClass::Wait(DAY),
-            // A list is never given up; each of these tries costs 5 of its 30 tokens.
-            (EsiErrorKind::Refused { .. }, Call::List { .. }) => FailureClass::Wait(HOUR),
+            // A list is never given up; each of these tries costs 5 of its 30 tokens. A later page is counted as failed, so
+            // that the walk begins again: what is new stands on the first.
+            (EsiErrorKind::Refused { .. }, Call::List { page: 1, .. }) => FailureClass::Wait(HOUR),
+            (EsiErrorKind::Refused { .. }, Call::List { .. }) => FailureClass::Transient,
             (EsiErrorKind::Refused { .. } | EsiErrorKind::InvalidReference, _) => FailureClass::Refused,
             (
                 EsiErrorKind::Unauthorized

@@ -64,6 +64,7 @@ async fn table_of_refusals_on_record() {
         r#"{"error":"Invalid compatibility date","status":400,"details":[{"location":"header","value":null}]}"#;
     let cases = [
         (FIRST, 400, bad_date, odd(400), hour),
+        (LATER, 400, bad_date, odd(400), Transient),
         (Body, 400, bad_date, odd(400), Refused),
         (FIRST, 401, r#"{"error":"Unauthorized - Invalid token"}"#, Unauthorized, Transient),
         (FIRST, 401, r#"{"error":"Unauthorized - No token provided"}"#, Unauthorized, Transient),
