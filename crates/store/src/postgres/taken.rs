@@ -31,7 +31,7 @@ impl Taken {
     pub(crate) async fn in_transaction(pool: &PgPool) -> Result<Self> {
         let mut taken = Self::from(pool).await?;
         taken.is_in_transaction = true;
-        in_time(taken.connection().execute("begin")).await?;
+        in_time(taken.connection().execute("BEGIN")).await?;
         Ok(taken)
     }
 
@@ -41,7 +41,7 @@ impl Taken {
 
     pub(crate) async fn commit(mut self) -> Result<()> {
         if self.is_in_transaction {
-            in_time(self.connection().execute("commit")).await?;
+            in_time(self.connection().execute("COMMIT")).await?;
             self.is_in_transaction = false;
         }
         Ok(())
@@ -60,7 +60,7 @@ impl Drop for Taken {
         runtime.spawn(async move {
             let answer = async {
                 match is_in_transaction {
-                    true => connection.execute("rollback").await.map(|_| ()),
+                    true => connection.execute("ROLLBACK").await.map(|_| ()),
                     false => connection.ping().await,
                 }
             };
