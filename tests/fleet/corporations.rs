@@ -11,6 +11,7 @@ on_both![
     the_director_among_the_members_is_found_and_its_token_is_used,
     who_is_no_director_is_asked_once_a_day_at_the_most,
     when_the_director_leaves_another_takes_over_in_the_same_job,
+    one_directors_endless_trouble_does_not_keep_another_from_reading,
     directors_take_turns_and_share_a_long_walk,
     corporations_of_logins_are_read_by_themselves_if_it_is_set_so,
     one_that_esi_does_not_know_keeps_nobody_else_from_being_learned,
@@ -165,6 +166,22 @@ fn when_the_director_leaves_another_takes_over_in_the_same_job(on: On) {
         corporation_is_due(fleet).await;
         work(fleet, Tick::only_corporations(1)).await;
         assert_eq!(fleet.simulator.counters().await.answers_with(403), 1);
+    });
+}
+
+fn one_directors_endless_trouble_does_not_keep_another_from_reading(on: On) {
+    fleet(on, world(2, 10), async |fleet: &Fleet| {
+        let (corporation_id, pilots) = signed_in(fleet).await;
+        directors_are(fleet, &pilots, &pilots).await;
+        work(fleet, Tick::only_affiliations(2)).await;
+        fleet.let_tokens_expire().await;
+        // Of two of whom nothing is known the first comes first.
+        let trouble = json!({ "kind": "answer", "status": 503, "body": "" });
+        fleet.simulator.fault(json!([{ "on": "token", "character_id": pilots[0], "do": trouble }])).await;
+        work(fleet, Tick::only_corporations(1)).await;
+        assert_eq!(fleet.simulator.counters().await.token_calls_by_character[&pilots[0]], 1);
+        assert_eq!(fleet.database.count("corporation where last_verdict = 'done'").await, 1);
+        read(fleet, corporation_id).await;
     });
 }
 

@@ -16,6 +16,8 @@ use crate::worker::Worker;
 
 /// Members that are considered in one job; those that have been directors before come first.
 const CANDIDATES_MAX: u32 = 20;
+/// Logins whose refresh fails, before it is taken to be the provider's trouble, which all others would have too.
+const TROUBLES_MAX: usize = 3;
 /// Without one, until the next job looks again, which costs ESI nothing. Who joins makes the corporation due at once.
 const NO_DIRECTOR_FOR: Duration = Duration::from_secs(15 * 60);
 
@@ -61,13 +63,14 @@ impl Bearer {
         Ok(found.map(|token| Self { owner, character_id, token, bucket, is_use_recorded: false }))
     }
 
-    /// One whose bucket or login has to wait is passed over for another.
+    /// One whose bucket or login has to wait, or is in trouble, is passed over for another.
     async fn director_of(
         worker: &Worker,
         corporation_id: CorporationId,
         stop: &CancellationToken,
     ) -> Result<Result<Self, Cut>, StoreError> {
         let mut shortest_wait: Option<(Duration, Failure)> = None;
+        let mut troubles = Vec::new();
         for character_id in worker.store().directors_of(corporation_id, CANDIDATES_MAX).await? {
             match Self::of(worker, corporation_id.into(), character_id, stop).await? {
                 Err(Cut::Skip(_)) => {}
@@ -76,11 +79,18 @@ impl Bearer {
                         shortest_wait = Some((wait, failure));
                     }
                     FailureClass::Wait(_) => {}
-                    // Trouble with the provider: all others would have it too.
-                    _ => return Ok(Err(Cut::Failed(failure))),
+                    _ => {
+                        troubles.push(failure);
+                        if troubles.len() == TROUBLES_MAX {
+                            break;
+                        }
+                    }
                 },
                 found_or_stopped => return Ok(found_or_stopped),
             }
+        }
+        if let Some(trouble) = troubles.pop() {
+            return Ok(Err(Cut::Failed(trouble)));
         }
         let no_director =
             || Failure::is(FailureClass::Wait(NO_DIRECTOR_FOR), "no director of it has a login that serves");
